@@ -7,17 +7,24 @@
  * offset, so that memory is bounded by the page; counts are O(1).
  */
 import type {
+  ChainPoint,
   Changeset,
   ChangesetHash,
-  ChainPoint,
   CheckpointReference,
   ObjectName,
-
   StateDigest,
 } from '../model/changeset.ts'
 import type { Conflict, ConflictId, ResolutionStrategy } from '../model/conflict.ts'
 import type { DavitEvent, EventDraft, EventType } from '../model/event.ts'
-import type { ContentHash, FileId, FilePath, FileState, FileTriple, LocalFile, RemoteFile } from '../model/file-state.ts'
+import type {
+  ContentHash,
+  FileId,
+  FilePath,
+  FileState,
+  FileTriple,
+  LocalFile,
+  RemoteFile,
+} from '../model/file-state.ts'
 import type { JsonValue } from '../model/json.ts'
 import type { Problem, RunKind, RunSummary, Trigger } from '../model/run.ts'
 
@@ -72,7 +79,10 @@ export interface Trees {
   remotePage(page: PathPage): RemoteFile[]
   /** Dirty files by ascending id behind `after`; with `minor` also those. */
   dirtyPage(page: { readonly after?: FileId; readonly limit: number; readonly minor?: boolean }): FileTriple[]
-  unsettledPage(presence: 'appeared' | 'vanished', page: { readonly after?: FileId; readonly limit: number }): LocalFile[]
+  unsettledPage(
+    presence: 'appeared' | 'vanished',
+    page: { readonly after?: FileId; readonly limit: number },
+  ): LocalFile[]
   /** For lists: joined over the trees, ascending by path. */
   listFiles(query: FileQuery): FileTriple[]
   counts(): TreeCounts
@@ -133,7 +143,10 @@ export interface Conflicts {
   /** Opens or changes; the dirty set of the file follows. */
   put(conflict: Conflict): void
   /** Closes; the dirty set of the file follows. */
-  resolve(id: ConflictId, how: { readonly strategy: ResolvedConflict['strategy']; readonly version: number; readonly at: string }): void
+  resolve(
+    id: ConflictId,
+    how: { readonly strategy: ResolvedConflict['strategy']; readonly version: number; readonly at: string },
+  ): void
   /** Takes an open conflict away without a trace: the undoing of its opening. */
   remove(id: ConflictId): void
   resolved(id: ConflictId): ResolvedConflict | null
@@ -163,7 +176,11 @@ export interface Chain {
   /** The journal's bytes of one applied changeset; `null` when it was not kept. */
   bytesAt(version: number): Uint8Array | null
   /** Moves back: forgets journal entries above `point`. The trees are the caller's to take back. */
-  rewind(to: { readonly point: ChainPoint; readonly digest: StateDigest; readonly checkpoint: CheckpointReference | null }): void
+  rewind(to: {
+    readonly point: ChainPoint
+    readonly digest: StateDigest
+    readonly checkpoint: CheckpointReference | null
+  }): void
   /** Sets the chain as a checkpoint states it, forgetting what was there. */
   reset(state: {
     readonly replicaSet: string | null
@@ -184,7 +201,12 @@ export interface Chain {
 }
 
 export interface Runs {
-  start(run: { readonly runId: string; readonly kind: RunKind; readonly trigger: Trigger; readonly startedAt: string }): void
+  start(run: {
+    readonly runId: string
+    readonly kind: RunKind
+    readonly trigger: Trigger
+    readonly startedAt: string
+  }): void
   finish(summary: RunSummary): void
   get(runId: string): RunSummary | null
   /** Newest first; runs still under way are left out. `before` is a run id. */
@@ -211,7 +233,10 @@ export interface Problems {
   put(problem: Problem, at: string): boolean
   /** `true` when it was there. */
   clear(path: FilePath, code: string): boolean
-  page(page: { readonly after?: { readonly path: FilePath; readonly code: string }; readonly limit: number }): Problem[]
+  page(page: {
+    readonly after?: { readonly path: FilePath; readonly code: string }
+    readonly limit: number
+  }): Problem[]
   count(): number
 }
 
@@ -267,4 +292,3 @@ export interface Database {
   verify(): { readonly detail: string; readonly path?: FilePath }[]
   close(): void
 }
-

@@ -180,7 +180,9 @@ export interface Instance {
 
   readonly runs: {
     list(page: { readonly limit?: number; readonly cursor?: string }): Page<RunSummary>
-    get(runId: string): RunSummary | { readonly runId: string; readonly kind: RunKind; readonly status: 'running' | 'queued' }
+    get(
+      runId: string,
+    ): RunSummary | { readonly runId: string; readonly kind: RunKind; readonly status: 'running' | 'queued' }
   }
   readonly conflicts: {
     list(page: { readonly limit?: number; readonly cursor?: string }): Promise<Page<ConflictView>>
@@ -195,7 +197,11 @@ export interface Instance {
     at(path: FilePath): FileView
     content(id: FileId): Promise<FileContent>
     /** Writes the workspace's file; the next run replicates it. `created` tells whether it was not there. */
-    put(path: FilePath, content: AsyncIterable<Uint8Array>, options: { readonly ifMatch?: string }): Promise<{ readonly file: FileView; readonly created: boolean }>
+    put(
+      path: FilePath,
+      content: AsyncIterable<Uint8Array>,
+      options: { readonly ifMatch?: string },
+    ): Promise<{ readonly file: FileView; readonly created: boolean }>
     delete(id: FileId, options: { readonly ifMatch?: string }): Promise<FileView>
     move(id: FileId, path: FilePath, options: { readonly ifMatch?: string }): Promise<FileView>
     /** JSON merge patch (RFC 7396) of the metadata. */

@@ -1,5 +1,12 @@
 /** The chain: changesets and their operations, as values. Their bytes are made in `remote/changeset-format`. */
-import type { Candidate, ConflictAspect, ConflictBase, ConflictId, ConflictKind, ResolutionStrategy } from './conflict.ts'
+import type {
+  Candidate,
+  ConflictAspect,
+  ConflictBase,
+  ConflictId,
+  ConflictKind,
+  ResolutionStrategy,
+} from './conflict.ts'
 import type { ContentHash, FileId, FilePath, FileState, InstanceId } from './file-state.ts'
 
 /** SHA-256 of a changeset's stored bytes, lower-case hexadecimal. */
@@ -103,7 +110,11 @@ export type Operation =
       readonly before: ObjectName | null
     }
   /** A checkpoint was written. */
-  | { readonly kind: 'checkpoint'; readonly checkpoint: CheckpointReference; readonly before: CheckpointReference | null }
+  | {
+      readonly kind: 'checkpoint'
+      readonly checkpoint: CheckpointReference
+      readonly before: CheckpointReference | null
+    }
 
 /** A changeset that was read and checked: size, hash, grammar, version. */
 export interface Changeset {

@@ -22,7 +22,12 @@ export function effectiveLocal(triple: FileTriple): FileState | null {
  * Whether this instance's side of an open conflict stands exactly as it is written in the conflict, so that the
  * difference waits for a resolution and is no work for a sync.
  */
-export function isHeld(aspect: Aspect, local: FileState, conflicts: readonly Conflict[], instance: InstanceId): boolean {
+export function isHeld(
+  aspect: Aspect,
+  local: FileState,
+  conflicts: readonly Conflict[],
+  instance: InstanceId,
+): boolean {
   const conflict = conflicts.find((open) => open.aspect === aspect)
   const own = conflict?.candidates.find((candidate) => candidate.instance === instance)
   if (own === undefined) return false
@@ -36,7 +41,11 @@ export function fieldValue(metadata: Metadata, field: string) {
 }
 
 /** `conflicts` are the open conflicts of this file. */
-export function dirtiness(triple: FileTriple, conflicts: readonly Conflict[], instance: InstanceId): Dirtiness {
+export function dirtiness(
+  triple: FileTriple,
+  conflicts: readonly Conflict[],
+  instance: InstanceId,
+): Dirtiness {
   const local = effectiveLocal(triple)
   const remote = liveState(triple)
   const here = changedAspects(triple.synced, local).filter(

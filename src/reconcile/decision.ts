@@ -48,7 +48,12 @@ export type ConflictChange =
       readonly replaces: ContentHash | null
     }
   /** The sides became equal: this instance's candidate goes, and the conflict with its last candidate. */
-  | { readonly change: 'withdraw'; readonly id: ConflictId; readonly aspect: ConflictAspect; readonly hash: ContentHash }
+  | {
+      readonly change: 'withdraw'
+      readonly id: ConflictId
+      readonly aspect: ConflictAspect
+      readonly hash: ContentHash
+    }
   /** The file was deleted here: that resolves it. */
   | { readonly change: 'deleted'; readonly id: ConflictId; readonly aspect: ConflictAspect }
 
@@ -68,5 +73,9 @@ export interface Decision {
   /** By policy `both`: this instance's content goes to a new file beside it. The path is to be made free and unique. */
   readonly copy: { readonly path: FilePath; readonly state: FileState } | null
   /** The contents have to be merged first: do that, and reconcile again with the outcome. */
-  readonly needsMerge: { readonly base: ContentHash | null; readonly local: ContentHash; readonly remote: ContentHash } | null
+  readonly needsMerge: {
+    readonly base: ContentHash | null
+    readonly local: ContentHash
+    readonly remote: ContentHash
+  } | null
 }

@@ -15,7 +15,10 @@ export interface ReconcileInput {
   readonly instance: { readonly id: InstanceId; readonly name: string }
   readonly policy: ConflictPolicy
   /** The outcome of a merge that an earlier decision asked for (`needsMerge`), made on exactly these contents. */
-  readonly merge: { readonly kind: 'merged'; readonly hash: ContentHash; readonly size: number } | { readonly kind: 'conflict' } | null
+  readonly merge:
+    | { readonly kind: 'merged'; readonly hash: ContentHash; readonly size: number }
+    | { readonly kind: 'conflict' }
+    | null
   /** For the names of copies: ISO 8601, UTC. */
   readonly now: string
 }

@@ -6,7 +6,15 @@
  * does not parse), `ask` (wrong password, no store, newer format), `give-up`. Nothing that is returned is unverified.
  * An answer of the server is never believed where the names in the store can be looked at instead.
  */
-import type { Changeset, ChangesetHash, ChainPoint, CheckpointReference, ObjectName } from '../model/changeset.ts'
+import type {
+  ChainPoint,
+  Changeset,
+  ChangesetHash,
+  ChangesetHeader,
+  CheckpointReference,
+  ObjectName,
+  Operation,
+} from '../model/changeset.ts'
 import type { ContentSink, ContentSource } from '../model/content.ts'
 import type { ContentHash, InstanceId } from '../model/file-state.ts'
 
@@ -67,6 +75,14 @@ export interface Remote {
   /** For messages, without credentials. */
   readonly url: string
   traffic(): Traffic
+
+  /** The bytes of a changeset and its place in the chain. Pure. Throws `internal` beyond the bounds of one changeset. */
+  encodeChangeset(
+    header: ChangesetHeader,
+    operations: readonly Operation[],
+  ): { readonly point: ChainPoint; readonly bytes: Uint8Array }
+  /** Checks size, hash, grammar and version of stored bytes. Pure. Throws `remote-damaged` or `remote-newer`. */
+  decodeChangeset(point: ChainPoint, bytes: Uint8Array): Changeset
 
   /** The O(1) check: one HEAD request on the name of the head that is known. */
   check(known: ChainPoint): Promise<'unchanged' | 'changed'>

@@ -149,7 +149,10 @@ export interface Workspace {
   /** Ids of parked files, left over by a crash. */
   parked(): Promise<FileId[]>
   /** Removes a file. `done` also when nothing is there any more. */
-  remove(path: FilePath, options: { readonly expected: DiskStamp; readonly old: OldContent }): Promise<RemoveResult>
+  remove(
+    path: FilePath,
+    options: { readonly expected: DiskStamp; readonly old: OldContent },
+  ): Promise<RemoveResult>
   /** Makes a folder and those above it. `done` when it is there already. */
   makeFolder(path: FilePath): Promise<StepResult>
   /** Removes a folder when it is empty; otherwise leaves it. Never rejects for being not empty or missing. */
