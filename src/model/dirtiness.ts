@@ -28,6 +28,8 @@ export function isHeld(
   conflicts: readonly Conflict[],
   instance: InstanceId,
 ): boolean {
+  // A modification time belongs to its content: while the content waits, so does its time.
+  if (aspect === 'mtime') return isHeld('content', local, conflicts, instance)
   const conflict = conflicts.find((open) => open.aspect === aspect)
   const own = conflict?.candidates.find((candidate) => candidate.instance === instance)
   if (own === undefined) return false
