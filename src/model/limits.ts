@@ -31,5 +31,7 @@ export const candidatesMax = 64
 export const runRoundsMax = 200
 /** A text that is merged line by line, in bytes. */
 export const mergeTextBytesMax = 8 * 1024 * 1024
+/** Comparisons of lines for one side of a text merge; what would cost more counts as replaced as a whole. */
+export const mergeComparisonsMax = 20_000_000
 /** A lease of the maintenance lock, in milliseconds. */
 export const lockLeaseMs = 60_000
