@@ -37,8 +37,9 @@ function segmentProblems(segment: string): string[] {
 
 /**
  * Two paths with one folded form may be one file on a disk that ignores case or normalisation. Full case folding, as
- * far as the two case mappings of the language give it: upper first, so that ß meets ss and both sigmas meet.
+ * far as the case mappings of the language give it: by way of upper case ß meets ss and both sigmas meet, and by way of
+ * lower case before it ẞ does.
  */
 export function foldPath(path: FilePath): string {
-  return path.normalize('NFD').toUpperCase().toLowerCase().normalize('NFC')
+  return path.normalize('NFD').toLowerCase().toUpperCase().toLowerCase().normalize('NFC')
 }

@@ -53,6 +53,7 @@ describe('folded paths', () => {
     ['straße', 'STRASSE'],
     ['σας', 'ΣΑΣ'],
     ['ﬁle', 'FILE'],
+    ['ẞ', 'ß'],
   ])('%j and %j are one name', (left, right) => expect(foldPath(left)).toBe(foldPath(right)))
 
   it.each([
