@@ -3,7 +3,7 @@ import { unreachable } from '../model/errors.ts'
 import type { ContentHash, FileState } from '../model/file-state.ts'
 import type { ConflictChange, Decision, Notice, RuleId } from './decision.ts'
 import { conflictOf, hasRoom, openChange, ownCandidate, updateChange, withdrawChanges } from './own-side.ts'
-import type { ReconcileInput } from './reconcile.ts'
+import type { BothSides, ReconcileInput } from './reconcile-input.ts'
 import { compareThreeWay, ruleOf } from './three-way.ts'
 
 /** Bytes together with the modification time that belongs to them. */
@@ -23,13 +23,6 @@ export interface ContentOutcome {
   /** The local content goes to a file of its own. */
   readonly copied: boolean
   readonly needsMerge: Decision['needsMerge']
-}
-
-/** A file that both sides have. */
-export interface BothSides {
-  readonly local: FileState
-  readonly synced: FileState | null
-  readonly remote: FileState
 }
 
 export function decideContent(input: ReconcileInput, sides: BothSides): ContentOutcome {

@@ -2,11 +2,10 @@
 import type { FileState, Metadata } from '../model/file-state.ts'
 import { equalJson } from '../model/json.ts'
 import { valueContent } from './conflict-id.ts'
-import type { BothSides } from './decide-content.ts'
 import type { ConflictChange, Notice, RuleId } from './decision.ts'
 import { type FieldSides, type FieldValue, fieldOf, mergeField, metadataOf } from './merge-metadata.ts'
 import { conflictOf, hasRoom, openChange, ownCandidate, updateChange, withdrawChanges } from './own-side.ts'
-import type { ReconcileInput } from './reconcile.ts'
+import type { BothSides, ReconcileInput } from './reconcile-input.ts'
 import { ruleOf } from './three-way.ts'
 
 export interface MetadataOutcome {

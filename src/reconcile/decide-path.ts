@@ -1,7 +1,7 @@
 /** Path and mode of a file that both sides have: one-sided changes win, the committed one where both changed. */
 import type { FilePath } from '../model/file-state.ts'
-import type { BothSides } from './decide-content.ts'
 import type { Notice, RuleId } from './decision.ts'
+import type { BothSides } from './reconcile-input.ts'
 import { compareThreeWay, ruleOf } from './three-way.ts'
 
 export interface PathOutcome {

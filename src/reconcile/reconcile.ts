@@ -3,34 +3,16 @@
  * committed. See docs/spec/reconcile.md for the table. Pure: no I/O, no clock, no randomness.
  */
 import { changedAspects, sameContent } from '../model/compare-states.ts'
-import type { Conflict, ConflictPolicy } from '../model/conflict.ts'
-import type { ContentHash, FileId, FilePath, FileState, InstanceId } from '../model/file-state.ts'
+import type { FilePath, FileState } from '../model/file-state.ts'
 import { conflictCopyPath } from './aside-name.ts'
-import { type BothSides, decideContent } from './decide-content.ts'
+import { decideContent } from './decide-content.ts'
 import { decideMetadata } from './decide-metadata.ts'
 import { decideMode, decidePath } from './decide-path.ts'
 import type { ConflictChange, Decision, Notice, RuleId } from './decision.ts'
 import { withdrawChanges } from './own-side.ts'
+import type { BothSides, ReconcileInput } from './reconcile-input.ts'
 
-export interface ReconcileInput {
-  readonly id: FileId
-  /** `null`: not there. */
-  readonly local: FileState | null
-  readonly synced: FileState | null
-  /** `null`: not there, or a tombstone. */
-  readonly remote: FileState | null
-  /** Open conflicts of this file. */
-  readonly conflicts: readonly Conflict[]
-  readonly instance: { readonly id: InstanceId; readonly name: string }
-  readonly policy: ConflictPolicy
-  /** The outcome of a merge that an earlier decision asked for (`needsMerge`), made on exactly these contents. */
-  readonly merge:
-    | { readonly kind: 'merged'; readonly hash: ContentHash; readonly size: number }
-    | { readonly kind: 'conflict' }
-    | null
-  /** For the names of copies: ISO 8601, UTC. */
-  readonly now: string
-}
+export type { ReconcileInput } from './reconcile-input.ts'
 
 /**
  * Never throws, whatever the states are. Acting on the decision and asking again decides nothing more, unless it asks
