@@ -3,6 +3,7 @@ import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Candidate, Conflict, ConflictAspect, ConflictKind } from '../model/conflict.ts'
 import type { FileId } from '../model/file-state.ts'
 import type { JsonValue } from '../model/json.ts'
+import { encodeUuid } from './columns.ts'
 import type { Conflicts, ResolvedConflict } from './database.ts'
 import { conflicts } from './schema/index.ts'
 import type { Store } from './store.ts'
@@ -17,7 +18,8 @@ export function openConflictsOn(store: Store): (fileId: FileId) => Conflict[] {
     .where(and(eq(conflicts.fileId, sql.placeholder('fileId')), isNull(conflicts.strategy)))
     .orderBy(asc(conflicts.id))
     .prepare()
-  return (fileId) => query.all({ fileId }).map(toConflict)
+  // A placeholder is not encoded by its column.
+  return (fileId) => query.all({ fileId: encodeUuid(fileId) }).map(toConflict)
 }
 
 export function conflictsOn(

@@ -230,18 +230,18 @@ describe('lists of files', () => {
 
 describe('the dirty set', () => {
   it('always says what the rule says of the rows, and the counts what they are', () => {
-    const paths = ['a', 'b', 'c/d']
+    const paths = ['a', 'c/d']
     const anyState = fc
       .record({
         path: fc.constantFrom(...paths),
-        content: fc.constantFrom('one', 'two', 'mine'),
-        mtimeUs: fc.constantFrom(1, 2),
-        labels: fc.constantFrom<string[]>([], ['x']),
+        content: fc.constantFrom('one', 'mine'),
+        mtimeUs: fc.constantFrom(1, 1, 1, 2),
+        labels: fc.constantFrom<string[]>([], [], ['x']),
       })
       .map(({ path, content, mtimeUs, labels }) =>
         state(path, content, { mtimeUs, metadata: labels.length === 0 ? {} : { labels } }),
       )
-    const anyFile = fc.integer({ min: 1, max: 3 }).map(fileId)
+    const anyFile = fc.integer({ min: 1, max: 2 }).map(fileId)
     const presence = fc.constantFrom<Presence>('settled', 'appeared', 'vanished')
     const absence = fc.constantFrom<LocalFile['absence']>(null, null, 'ignored')
     const step = fc.oneof(
@@ -339,7 +339,7 @@ describe('the dirty set', () => {
           }
         }
         const judged = { dirty: [] as string[], minor: [] as string[] }
-        for (const id of [1, 2, 3].map(fileId)) {
+        for (const id of [1, 2].map(fileId)) {
           const row = locals.get(id)
           const triple: FileTriple = {
             id,
@@ -371,7 +371,7 @@ describe('the dirty set', () => {
         expect(database.verify().filter(({ detail }) => !detail.includes('path'))).toEqual([])
         database.close()
       }),
-      { numRuns: 200 },
+      { numRuns: 300 },
     )
   })
 })
@@ -382,10 +382,12 @@ describe('the size of the index', () => {
     mkdirSync(join(folder, 'state'))
     const database = openTestDatabase(join(folder, 'state', 'metadata.db'))
     const count = 5_000
+    database.makeDurable()
+    const emptyBytes = database.sizeBytes()
     database.transaction(() => {
       for (let n = 0; n < count; n++) {
-        const path = `archives/2026/section-${String(n >> 6).padStart(8, '0')}/document-${String(n).padStart(9, '0')}.md`
-        expect(path.length).toBeGreaterThanOrEqual(48)
+        const path = `archive/2026/section-${String(n >> 6).padStart(8, '0')}/document-${String(n).padStart(9, '0')}.md`
+        expect(path.length).toBeGreaterThanOrEqual(50)
         const of = state(path, `content ${n}`, { size: 4_000 + n, mtimeUs: 1_790_000_000_123_456 + n })
         database.trees.putLocal(
           local(fileId(n), of, {
@@ -406,6 +408,6 @@ describe('the size of the index', () => {
       }
     })
     database.makeDurable()
-    expect(database.sizeBytes() / count).toBeLessThan(900)
+    expect((database.sizeBytes() - emptyBytes) / count).toBeLessThan(900)
   })
 })
