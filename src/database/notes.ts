@@ -1,0 +1,82 @@
+/** Settings, standing problems, and files pulled since the last durability barrier. */
+import { and, asc, eq, gt, or } from 'drizzle-orm'
+import type { Problems, PulledFiles, Settings } from './database.ts'
+import { problems, pulledFiles, settings } from './schema/index.ts'
+import type { Store } from './store.ts'
+
+export function settingsOn({ orm, transactions }: Store): Settings {
+  return {
+    get: (key) => orm.select().from(settings).where(eq(settings.key, key)).get()?.value ?? null,
+    set(key, value) {
+      transactions.run(() => {
+        if (value === null) orm.delete(settings).where(eq(settings.key, key)).run()
+        else
+          orm
+            .insert(settings)
+            .values({ key, value })
+            .onConflictDoUpdate({ target: settings.key, set: { value } })
+            .run()
+      })
+    },
+  }
+}
+
+export function problemsOn({ orm, counters, transactions }: Store): Problems {
+  const one = (path: string, code: string) => and(eq(problems.path, path), eq(problems.code, code))
+  return {
+    put({ path, code, detail }, at) {
+      return transactions.run(() => {
+        const known = orm.select({ code: problems.code }).from(problems).where(one(path, code)).get()
+        if (known !== undefined) {
+          orm.update(problems).set({ detail }).where(one(path, code)).run()
+          return false
+        }
+        orm.insert(problems).values({ path, code, detail, at }).run()
+        counters.problems += 1
+        return true
+      })
+    },
+    clear(path, code) {
+      return transactions.run(() => {
+        const { changes } = orm.delete(problems).where(one(path, code)).run()
+        counters.problems -= changes
+        return changes > 0
+      })
+    },
+    page({ after, limit }) {
+      const behind =
+        after === undefined
+          ? undefined
+          : or(
+              gt(problems.path, after.path),
+              and(eq(problems.path, after.path), gt(problems.code, after.code)),
+            )
+      return orm
+        .select({ path: problems.path, code: problems.code, detail: problems.detail })
+        .from(problems)
+        .where(behind)
+        .orderBy(asc(problems.path), asc(problems.code))
+        .limit(limit)
+        .all()
+    },
+    count: () => counters.problems,
+  }
+}
+
+export function pulledFilesOn({ orm, transactions }: Store): PulledFiles {
+  return {
+    add({ id, path, hash }) {
+      transactions.run(() =>
+        orm
+          .insert(pulledFiles)
+          .values({ id, path, hash })
+          .onConflictDoUpdate({ target: pulledFiles.id, set: { path, hash } })
+          .run(),
+      )
+    },
+    all: () => orm.select().from(pulledFiles).orderBy(asc(pulledFiles.id)).all(),
+    clear() {
+      transactions.run(() => orm.delete(pulledFiles).run())
+    },
+  }
+}

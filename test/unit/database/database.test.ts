@@ -1,0 +1,6 @@
+import { join } from 'node:path'
+import { runDatabaseSuite } from '../../conformance/database-suite.ts'
+import { openTestDatabase, temporaryFolder } from './support.ts'
+
+runDatabaseSuite('in memory', () => openTestDatabase())
+runDatabaseSuite('in a file', () => openTestDatabase(join(temporaryFolder(), 'metadata.db')))
