@@ -7,7 +7,6 @@ import fs from 'node:fs'
 export type FileCalls = Pick<
   typeof fs,
   | 'closeSync'
-  | 'copyFileSync'
   | 'fchmodSync'
   | 'fchownSync'
   | 'fstatSync'

@@ -117,6 +117,7 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
     setAttributes: (target, expected, attributes) => setAttributes(context, target, expected, attributes),
 
     watch: async (listener) => {
+      reloadRules()
       const watch = await watchFolder({
         root,
         mode: options.watch.mode,

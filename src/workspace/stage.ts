@@ -22,10 +22,10 @@ export function createStager(context: StepContext): Stager {
   const room = { announcedBytes: 0 }
   return {
     async stage(size) {
-      assertRoom(context.calls, context.holdingFolder, size + room.announcedBytes, context.reserveBytes)
       const file = temporaryFor(context, 'staged', null)
       const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants
       try {
+        assertRoom(context.calls, context.holdingFolder, size + room.announcedBytes, context.reserveBytes)
         const handle = await open(file, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o666)
         return stagedFile(file, handle, size, room)
       } catch (error) {
