@@ -10,6 +10,7 @@ import {
   asRemoval,
   asStep,
   changed,
+  deviceOf,
   done,
   doneWith,
   isExpected,
@@ -73,7 +74,9 @@ async function moveFile(
   expected: DiskStamp,
 ): Promise<StepResult> {
   const { calls } = context
-  let besideTarget = source.parent.device !== calls.lstatSync(context.holdingFolder).dev
+  let besideTarget = source.parent.device !== deviceOf(context)
+  /** What this step puts at the target. The link has the inode of the file that is moved. */
+  let inode = expected.inode
   try {
     calls.linkSync(source.target, target.target)
   } catch (error) {
@@ -83,6 +86,7 @@ async function moveFile(
       besideTarget = true
       const copy = temporaryFor(context, 'staged', target.parent)
       await copyDurably(source.target, copy)
+      inode = calls.lstatSync(copy).ino
       if (renameToFree(calls, copy, target.target) === 'taken') {
         calls.unlinkSync(copy)
         return taken(context, target)
@@ -95,13 +99,15 @@ async function moveFile(
       return doneWith(context, found, found, { racy: !matchesContent(found, expected) })
     } else throw error
   }
-  const placed = calls.lstatSync(target.target)
+  const placed = lstatOrNull(calls, target.target)
+  // The new name was taken in this instant: what is there is not ours to record, and the old name still stands.
+  if (placed === null || placed.ino !== inode) return changed
   const aside = takeAside(context, source, besideTarget)
   const old = aside?.look()
   if (aside === null || old === undefined || !isExpected(old, expected, matchesContent)) {
     // The old name holds something else by now, which keeps it; the new name was ours.
     if (aside !== null) await aside.putBack()
-    await withdraw(context, target, placed.ino, old?.ino)
+    await withdraw(context, target, inode, old?.ino)
     return changed
   }
   await aside.settle('drop')
@@ -119,11 +125,7 @@ async function withdraw(
 ): Promise<void> {
   const found = lstatOrNull(context.calls, target.target)
   if (found === null || found.ino !== inode) return
-  const aside = takeAside(
-    context,
-    target,
-    target.parent.device !== context.calls.lstatSync(context.holdingFolder).dev,
-  )
+  const aside = takeAside(context, target, target.parent.device !== deviceOf(context))
   if (aside === null) return
   const taken = aside.look()
   if (taken.ino !== inode) return aside.putBack()
@@ -149,7 +151,7 @@ export async function park(
     withPlace(context, from, { make: false, otherwise: () => changed }, async (source) => {
       if (!isExpected(lstatOrNull(calls, source.target), expected, matchesStamp)) return changed
       if (lstatOrNull(calls, parked) !== null || !source.parent.isInPlace()) return changed
-      const beside = source.parent.device !== calls.lstatSync(context.holdingFolder).dev
+      const beside = source.parent.device !== deviceOf(context)
       const aside = takeAside(context, source, beside)
       if (aside === null) return changed
       if (!isExpected(aside.look(), expected, matchesContent)) {

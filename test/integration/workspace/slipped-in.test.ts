@@ -7,7 +7,9 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isDavitError } from '../../../src/model/errors.ts'
 import type { DiskStamp } from '../../../src/model/file-state.ts'
-import type { RemoveResult, StepResult, Workspace } from '../../../src/workspace/workspace.ts'
+import { systemFileCalls } from '../../../src/workspace/file-calls.ts'
+import { holdFolder } from '../../../src/workspace/safe-path.ts'
+import type { OldContent, RemoveResult, StepResult, Workspace } from '../../../src/workspace/workspace.ts'
 import { interposeCalls, systemFailure, type UpcomingCall } from '../../support/interposed-calls.ts'
 import {
   filesBelow,
@@ -21,9 +23,14 @@ const id = '00000000-0000-7000-8000-000000000001'
 const attributes = { executable: true, mtimeUs: 1_600_000_000_000_000 }
 type Step = (workspace: Workspace, seen: DiskStamp) => Promise<StepResult | RemoveResult>
 
-async function placing(workspace: Workspace, target: string, expected: DiskStamp | null) {
+async function placing(
+  workspace: Workspace,
+  target: string,
+  expected: DiskStamp | null,
+  old: OldContent = 'trash',
+) {
   const staged = await stageText(workspace, 'ours')
-  return workspace.place(staged, target, { expected, attributes, old: 'trash', durable: false })
+  return workspace.place(staged, target, { expected, attributes, old, durable: false })
 }
 
 /** Each acts on `d/a`, which holds `old!` with an mtime of long ago. */
@@ -31,6 +38,8 @@ const steps: Record<string, Step> = {
   'place a new file': (workspace) => placing(workspace, 'd/new/a', null),
   'replace a file': (workspace, seen) => placing(workspace, 'd/a', seen),
   'remove a file': (workspace, expected) => workspace.remove('d/a', { expected, old: 'trash' }),
+  'replace a file for good': (workspace, seen) => placing(workspace, 'd/a', seen, 'drop'),
+  'remove a file for good': (workspace, expected) => workspace.remove('d/a', { expected, old: 'drop' }),
   'move a file': (workspace, seen) => workspace.move('d/a', 'd/b', seen),
   'park a file': (workspace, seen) => workspace.park(id, 'd/a', seen),
   'set attributes': (workspace, seen) => workspace.setAttributes('d/a', seen, attributes),
@@ -44,6 +53,11 @@ const gestures: Record<string, (file: string) => void> = {
     fs.writeFileSync(`${file}.save`, 'edit')
     fs.renameSync(`${file}.save`, file)
   },
+  'replaced by an older file': (file) => {
+    fs.writeFileSync(`${file}.save`, 'edit')
+    fs.utimesSync(`${file}.save`, 1_400_000_000, 1_400_000_000)
+    fs.renameSync(`${file}.save`, file)
+  },
   'deleted and created': (file) => {
     fs.rmSync(file, { force: true })
     fs.writeFileSync(file, 'edit')
@@ -53,7 +67,11 @@ const gestures: Record<string, (file: string) => void> = {
 /** The one window that a system without an exchanging rename leaves; see RACE in place.ts. */
 function isAcceptedRace(step: string, gesture: string, call: UpcomingCall): boolean {
   if (gesture === 'written in place' || gesture === 'appended') return false
-  return step === 'replace a file' && call.name === 'renameSync' && String(call.args[0]).includes('/staged-')
+  return (
+    step.startsWith('replace a file') &&
+    call.name === 'renameSync' &&
+    String(call.args[0]).includes('/staged-')
+  )
 }
 
 describe('what slips in', () => {
@@ -114,22 +132,26 @@ describe('what slips in', () => {
                 where,
               ).toBe(true)
             // Who saves over the new name replaces what has arrived there by then.
-            if (stepName !== 'place a new file' && target === 'd/b' && !overwritten)
+            const keepsOld = stepName !== 'place a new file' && !stepName.endsWith('for good')
+            if (keepsOld && target === 'd/b' && !overwritten)
               expect(
                 all.some((text) => text.startsWith('old!') || text === 'ours'),
                 where,
               ).toBe(true)
+            const parked = temporary.read(`.davit/parked/${id}`)
+            if (parked !== null) expect(parked, where).toBe('old!')
             if (result.kind !== 'done' || !('stamp' in result) || result.racy) continue
             // No doubt was told: what the caller will record has to be so, or has to differ visibly.
             const done = stepName === 'move a file' ? 'd/b' : (targets[0] as string)
             const found = await temporary.workspace.look(done)
             const same =
               found?.kind === 'file' && JSON.stringify(found.stamp) === JSON.stringify(result.stamp)
-            if (same) expect(temporary.read(done), where).toBe(stepName.includes('place') ? 'ours' : 'old!')
+            if (same) expect(temporary.read(done), where).toBe(stepName.includes('place a') ? 'ours' : 'old!')
           }
       })
     }
 
+    if (stepName.endsWith('for good')) continue
     for (const code of ['EIO', 'ENOSPC', 'EDQUOT', 'EPERM'])
       it(`${stepName}: ${code} from any call loses nothing`, async () => {
         const calls = await callsOf(step)
@@ -179,6 +201,18 @@ describe('what slips in', () => {
         fs.rmSync(temporary.at('moved'), { recursive: true, force: true })
       }
     }
+  })
+
+  it('a folder that was moved away is known not to be in its place', () => {
+    temporary.write('d/a', '1')
+    const held = holdFolder(systemFileCalls, temporary.root, 'd', { make: false })
+    if (held.kind !== 'held') throw new Error('not held')
+    expect(held.folder.isInPlace()).toBe(true)
+    fs.renameSync(temporary.at('d'), `${temporary.root}-away`)
+    expect(held.folder.isInPlace()).toBe(false)
+    fs.mkdirSync(temporary.at('d'))
+    expect(held.folder.isInPlace()).toBe(false)
+    held.folder.close()
   })
 
   it('a file is placed and replaced where hard links are impossible', async () => {
