@@ -7,7 +7,7 @@
  * may be the last copy is removed without going to the trash.
  */
 import type { ContentSink, ContentSource } from '../model/content.ts'
-import type { ContentHash, DiskStamp, FileId, FilePath } from '../model/file-state.ts'
+import type { ContentHash, DiskStamp, FileId, FileKind, FilePath } from '../model/file-state.ts'
 import type { Problem } from '../model/run.ts'
 
 export type ScanEntry =
@@ -85,8 +85,10 @@ export type WorkspaceChange =
   | { readonly kind: 'root'; readonly detail: string }
 
 export interface WorkspaceWatch {
-  /** What it really does now; falls back to polling where native watching is impossible, with a problem. */
-  readonly mode: 'native' | 'polling'
+  /** What it really does now; falls back to polling where native watching is impossible. */
+  readonly mode: 'native' | 'polling' | 'off'
+  /** Why it polls although native watching was asked for; `null` otherwise. */
+  readonly fallback: string | null
   /**
    * Resolves when every change finished on disk before the call has been handed to the listener. `false` when that
    * cannot be established (a full scan is needed instead).
@@ -110,8 +112,8 @@ export interface Workspace {
    * cannot be read; with the signal's reason on abort.
    */
   scan(options: { readonly under: FilePath; readonly signal?: AbortSignal }): AsyncIterable<ScanBatch>
-  /** Whether an ignore rule or the state folder covers the path. */
-  isIgnored(path: FilePath): boolean
+  /** Whether an ignore rule or the state folder covers the path. A rule such as `build/` covers folders only. */
+  isIgnored(path: FilePath, kind?: FileKind): boolean
   /** One entry, freshly looked at; `null` when nothing replicable is there; `unknown` when it cannot be told. */
   look(path: FilePath): Promise<ScanEntry | null>
 

@@ -1,0 +1,130 @@
+/**
+ * Whether the root is still the folder that was replicated: a marker file with a token in it, and what the caller's
+ * database remembers of both. An unmounted disk is an empty folder without a marker, not a deletion of everything.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { DavitError } from '../model/errors.ts'
+import { stateFolderName } from '../model/path.ts'
+import { fsyncFile } from './attributes.ts'
+import { systemCode, toDavitError } from './system-error.ts'
+import type { RootState } from './workspace.ts'
+
+/** What the caller's database keeps of the root, as plain JSON. */
+export type RememberedRoot = {
+  readonly token: string
+  readonly device: number
+  readonly inode: number
+}
+
+export interface RootMemory {
+  /** `null` until the first `renewMarker`. */
+  read(): RememberedRoot | null
+  write(value: RememberedRoot): void
+}
+
+interface Marker {
+  readonly token: string
+  /** The one before, so that a crash between marker and memory does not look like a restored backup. */
+  readonly previous: string | null
+}
+
+const markerBytesMax = 4_096
+const hint =
+  'If it is the right folder, confirm it; otherwise mount or restore the folder that was replicated.'
+
+export function rootState(root: string, memory: RootMemory): RootState {
+  const remembered = memory.read()
+  const found = lstatRoot(root)
+  if (found === null) return { kind: 'vanished' }
+  if (!found.isDirectory()) return { kind: 'replaced', detail: `'${root}' is no folder any more. ${hint}` }
+  if (remembered === null) return { kind: 'present' }
+  const marker = readMarker(root)
+  if (marker === null) {
+    const other = found.dev !== remembered.device || found.ino !== remembered.inode
+    const what = other ? `Another folder stands at '${root}', without` : `The folder '${root}' has lost`
+    return { kind: 'replaced', detail: `${what} the marker ${stateFolderName}/marker. ${hint}` }
+  }
+  // A folder that was copied or remounted as a whole, with the current marker, is the same one for us.
+  if (marker.token === remembered.token || marker.previous === remembered.token) return { kind: 'present' }
+  return { kind: 'restored' }
+}
+
+/** Writes a marker with the token and remembers it. Throws `workspace-vanished` when the root is not there. */
+export async function renewMarker(root: string, memory: RootMemory, token: string): Promise<void> {
+  const found = lstatRoot(root)
+  if (found === null || !found.isDirectory())
+    throw new DavitError('workspace-vanished', `The workspace '${root}' is not there.`, {
+      action: 'ask',
+      hint,
+    })
+  const previous = memory.read()?.token ?? null
+  const folder = path.join(root, stateFolderName)
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // ORDER: marker, then memory. A crash in between leaves a marker whose `previous` is the remembered token.
+    await writeMarker(folder, { token, previous })
+  } catch (error) {
+    throw toDavitError(error, folder)
+  }
+  memory.write({ token, device: found.dev, inode: found.ino })
+}
+
+async function writeMarker(folder: string, marker: Marker): Promise<void> {
+  const fresh = path.join(folder, 'marker.new')
+  const fd = fs.openSync(fresh, 'w', 0o600)
+  try {
+    fs.writeSync(fd, `${JSON.stringify(marker)}\n`)
+    await fsyncFile(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+  fs.renameSync(fresh, path.join(folder, 'marker'))
+  const folderFd = fs.openSync(folder, 'r')
+  try {
+    await fsyncFile(folderFd)
+  } finally {
+    fs.closeSync(folderFd)
+  }
+}
+
+function lstatRoot(root: string): fs.Stats | null {
+  try {
+    return fs.lstatSync(root)
+  } catch {
+    // Whatever the reason (no entry, no permission, a dead mount): for us it is not there.
+    return null
+  }
+}
+
+function readMarker(root: string): Marker | null {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+  let fd: number
+  try {
+    fd = fs.openSync(path.join(root, stateFolderName, 'marker'), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EIO'].includes(systemCode(error))) return null
+    throw toDavitError(error, 'the marker of the workspace')
+  }
+  try {
+    const stats = fs.fstatSync(fd)
+    if (!stats.isFile() || stats.size > markerBytesMax) return null
+    return decodeMarker(fs.readFileSync(fd, 'utf8'))
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function decodeMarker(text: string): Marker | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // A damaged marker is as good as none: somebody has to look.
+    return null
+  }
+  if (typeof value !== 'object' || value === null || !('token' in value) || typeof value.token !== 'string')
+    return null
+  const previous = 'previous' in value && typeof value.previous === 'string' ? value.previous : null
+  return { token: value.token, previous }
+}

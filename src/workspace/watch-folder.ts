@@ -1,0 +1,200 @@
+/**
+ * Watches the workspace: the source of changes, the root that may vanish under it, the rules that may change, and the
+ * fall-back to polling. What it reports are hints; who is told of a path looks at it.
+ */
+import fs from 'node:fs'
+import type { Clock } from '../model/clock.ts'
+import type { FilePath } from '../model/file-state.ts'
+import { createChangeBuffer } from './change-buffer.ts'
+import { type ChangeSink, type ChangeSource, probeTimeoutMs } from './change-source.ts'
+import { type IgnoreRules, ignoreFileName } from './ignore-rules.ts'
+import { openNativeChanges } from './native-changes.ts'
+import { openPolledChanges } from './polled-changes.ts'
+import type { Scanner } from './scanner.ts'
+import type { WorkspaceChange, WorkspaceWatch } from './workspace.ts'
+
+const rootLookMs = 2_000
+
+export interface WatchOptions {
+  readonly root: string
+  readonly mode: 'native' | 'polling' | 'off'
+  readonly debounceMs: number
+  readonly pollMs: number
+  readonly clock: Clock
+  readonly scanner: Scanner
+  rules(): IgnoreRules
+  /** Reads `.davitignore` anew; answers whether it says something else. */
+  reloadRules(): boolean
+  readonly listener: (change: WorkspaceChange) => void
+}
+
+/** Resolves when it watches: what changes from then on is reported. */
+export async function watchFolder(options: WatchOptions): Promise<WorkspaceWatch> {
+  if (options.mode === 'off')
+    return { mode: 'off', fallback: null, flush: async () => false, close: async () => undefined }
+  const watch = new FolderWatch(options)
+  await watch.start()
+  return watch
+}
+
+class FolderWatch implements WorkspaceWatch {
+  mode: 'native' | 'polling'
+  fallback: string | null = null
+  private readonly options: WatchOptions
+  private readonly buffer
+  private readonly closing = new AbortController()
+  private source: ChangeSource | null = null
+  /** One change of the source after the other. */
+  private rebuilding: Promise<void> = Promise.resolve()
+  private rootWatch: Promise<void> = Promise.resolve()
+  private identity: fs.Stats | null = null
+
+  constructor(options: WatchOptions) {
+    this.options = options
+    this.mode = options.mode === 'polling' ? 'polling' : 'native'
+    this.buffer = createChangeBuffer(options)
+  }
+
+  async start(): Promise<void> {
+    this.identity = lookAtRoot(this.options.root)
+    await this.open()
+    this.rootWatch = this.watchRoot()
+  }
+
+  async flush(signal?: AbortSignal): Promise<boolean> {
+    signal?.throwIfAborted()
+    const source = this.source
+    if (source === null || this.identity === null || this.closing.signal.aborted) return false
+    const { clock } = this.options
+    const limit = new AbortController()
+    const abort = () => limit.abort()
+    signal?.addEventListener('abort', abort)
+    const timer = clock.sleep(probeTimeoutMs, limit.signal).then(abort, () => undefined)
+    try {
+      const seen = await source.probe(limit.signal)
+      signal?.throwIfAborted()
+      // A source that was replaced meanwhile has not seen it all, nor has one whose root is another folder by now.
+      if (!seen || source !== this.source || !isSameRoot(lookAtRoot(this.options.root), this.identity))
+        return false
+      this.buffer.deliver()
+      return true
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      abort()
+      await timer
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort()
+    this.buffer.close()
+    await this.rootWatch
+    await this.rebuilding
+    await this.source?.close()
+    this.source = null
+  }
+
+  private async open(): Promise<void> {
+    const { root, rules, scanner, clock, pollMs } = this.options
+    if (this.mode === 'native') {
+      try {
+        this.source = await openNativeChanges({ root, rules: rules(), sink: this.sink() })
+        return
+      } catch (error) {
+        this.fallback = `Native watching is impossible (${String(error)}); the folder is polled instead.`
+        this.mode = 'polling'
+      }
+    }
+    this.source = await openPolledChanges({ root, rules, scanner, clock, pollMs, sink: this.sink() })
+  }
+
+  private sink(): ChangeSink {
+    return {
+      paths: (paths) => this.onPaths(paths),
+      lost: (reason) => this.buffer.addEverything(reason),
+      failed: (reason) => {
+        if (this.mode === 'native') {
+          this.mode = 'polling'
+          this.fallback = `Native watching failed (${reason}); the folder is polled instead.`
+        }
+        this.rebuild(`watching failed: ${reason}`)
+      },
+    }
+  }
+
+  private onPaths(paths: readonly FilePath[]): void {
+    this.buffer.addPaths(paths)
+    if (!paths.includes(ignoreFileName)) return
+    try {
+      if (this.options.reloadRules()) this.rebuild('the ignore rules were edited')
+    } catch {
+      // They cannot be read: the next scan says so and stops, which is what this makes happen.
+      this.buffer.addEverything('the ignore rules cannot be read')
+    }
+  }
+
+  /** Closes the source and opens another one; what happened in between is unknown. */
+  private rebuild(reason: string): void {
+    const old = this.source
+    this.source = null
+    this.rebuilding = this.rebuilding.then(async () => {
+      await old?.close()
+      if (this.closing.signal.aborted || this.identity === null) return
+      try {
+        await this.open()
+        this.buffer.addEverything(reason)
+      } catch (error) {
+        // Tried again with the next look at the root.
+        this.buffer.addEverything(`${reason}; watching cannot be resumed yet: ${String(error)}`)
+      }
+    })
+  }
+
+  private async watchRoot(): Promise<void> {
+    const { clock, listener, root } = this.options
+    const { signal } = this.closing
+    for (;;) {
+      try {
+        await clock.sleep(rootLookMs, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        throw error
+      }
+      await this.rebuilding
+      const found = lookAtRoot(root)
+      if (isSameRoot(found, this.identity)) {
+        this.identity = found
+        if (found !== null && this.source === null && !signal.aborted) this.rebuild('watching was resumed')
+        continue
+      }
+      const gone = found === null
+      this.identity = found
+      if (!signal.aborted)
+        listener({
+          kind: 'root',
+          detail: gone ? `'${root}' has vanished` : `'${root}' is another folder now`,
+        })
+      this.rebuild('the root was replaced')
+    }
+  }
+}
+
+/** `null`: no folder is there. */
+function lookAtRoot(root: string): fs.Stats | null {
+  try {
+    const stats = fs.lstatSync(root)
+    return stats.isDirectory() ? stats : null
+  } catch {
+    // Whatever the reason, nothing can be watched there.
+    return null
+  }
+}
+
+/** A folder that was deleted and made again may get the same inode: its time of birth tells. */
+function isSameRoot(found: fs.Stats | null, known: fs.Stats | null): boolean {
+  if (known === null || found === null) return known === found
+  // Where no birth time is kept, the system answers 0 or repeats ctime.
+  const keepsBirth = known.birthtimeMs !== 0 && known.birthtimeMs !== known.ctimeMs
+  if (keepsBirth && known.birthtimeMs !== found.birthtimeMs) return false
+  return known.dev === found.dev && known.ino === found.ino
+}
