@@ -40,7 +40,10 @@ export async function listCollection(
   const body = await readBody(response, multistatusBytesMax)
   let listing: Listing
   try {
-    listing = await parseMultistatus(new TextDecoder().decode(body), requestUrl(context.transport, request))
+    listing = await parseMultistatus(
+      new TextDecoder().decode(body),
+      response.url ?? requestUrl(context.transport, request),
+    )
   } catch (error) {
     throw unexpected(context, request, `it is no multistatus: ${(error as Error).message}`, error)
   }

@@ -30,6 +30,8 @@ export interface TransportResponse {
   readonly status: number
   /** Names in lower case; repeated fields joined by a comma. */
   readonly headers: Readonly<Record<string, string>>
+  /** Where it came from in the end, when a redirect may have been followed. */
+  readonly url?: string
   /** Readable once. Whoever got the response iterates it (breaking off is fine) or calls `discard`. */
   readonly body: AsyncIterable<Uint8Array>
   discard(): Promise<void>
@@ -52,7 +54,10 @@ export interface Transport {
 }
 
 /** The URL that a request goes to, for messages. */
-export function requestUrl(transport: Transport, request: Pick<TransportRequest, 'name' | 'above'>): string {
+export function requestUrl(
+  transport: Pick<Transport, 'url'>,
+  request: Pick<TransportRequest, 'name' | 'above'>,
+): string {
   if (request.above === undefined || request.above === 0) return transport.url + request.name
   const url = new URL(transport.url)
   const segments = url.pathname.split('/').filter((segment) => segment !== '')
