@@ -1,4 +1,5 @@
 /** What an answer means when it is not the one that was hoped for: read with a bound, classified once. */
+import type { ChainPoint } from '../model/changeset.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import { DavitError, type ErrorAction, type ErrorCode } from '../model/errors.ts'
 import { attemptDelayBaseMs, attemptDelayMaxMs, retryAfterMaxMs } from '../model/limits.ts'
@@ -11,6 +12,8 @@ export interface StoreContext {
   readonly random: Random
   /** Told what went wrong without harm, such as the copy for people that could not be renewed. */
   readonly onNotice: (message: string) => void
+  /** Told of several heads that are about to be healed: this server's MOVE is no rename. */
+  readonly onFork: (heads: readonly ChainPoint[]) => void
 }
 
 type Asked = Pick<TransportRequest, 'method' | 'name' | 'above'>

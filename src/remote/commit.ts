@@ -8,10 +8,11 @@
  */
 import type { ChainPoint } from '../model/changeset.ts'
 import { DavitError, isDavitError } from '../model/errors.ts'
-import { commitAttemptsMax, headLookIntervalMs, headLooksMax } from '../model/limits.ts'
+import { commitAttemptsMax, headLookIntervalMs, headLooksMax, healRoundsMax } from '../model/limits.ts'
 import { answerError, type StoreContext, waitBefore } from './answer.ts'
 import { createChainWalk, type ReadChangeset } from './chain-walk.ts'
 import { lookAtHeads, samePoint } from './head.ts'
+import { healHeads } from './heal-heads.ts'
 import { headName } from './layout.ts'
 import type { CommitOutcome } from './remote.ts'
 import type { TransportRequest } from './transport.ts'
@@ -45,7 +46,7 @@ export async function commit(
   let answer: Answer = { status: null, failure: null }
   for (let attempt = 0; attempt < commitAttemptsMax; attempt++) {
     answer = await move(context, destination, options)
-    const outcome = await look(context, options)
+    const outcome = await lookAndHeal(context, options)
     if (outcome !== 'parent') return outcome
     // The parent is still the head: nothing was executed yet. The very same rename again, whichever of them counts.
     const { status } = answer
@@ -96,20 +97,35 @@ async function move(
   }
 }
 
-/** What the names and the chain say: won, lost, or that the parent is still the head. Rejects when they cannot tell. */
-async function look(context: StoreContext, options: CommitOptions): Promise<CommitOutcome | 'parent'> {
+type Look = CommitOutcome | 'parent' | { readonly kind: 'several'; readonly heads: readonly ChainPoint[] }
+
+/** Several names that stay are healed here: an attempt that only waited would wait for ever if everybody did. */
+async function lookAndHeal(context: StoreContext, options: CommitOptions): Promise<CommitOutcome | 'parent'> {
+  for (let round = 0; round < healRoundsMax; round++) {
+    const found = await look(context, options)
+    if (found === 'parent' || found.kind !== 'several') return found
+    await healHeads(context, found.heads, options.signal)
+  }
+  throw untold(options, 'its names keep changing')
+}
+
+/** What the names and the chain say. Rejects when they cannot tell. */
+async function look(context: StoreContext, options: CommitOptions): Promise<Look> {
   const { parent, point, signal } = options
   let seen = ''
+  let several: readonly ChainPoint[] | null = null
   for (let looks = 0; looks < headLooksMax; looks++) {
     if (looks > 0) await context.clock.sleep(headLookIntervalMs, signal)
     const found = await lookAtHeads(context, signal)
+    several = found.kind === 'names' && found.heads.length > 1 ? found.heads : null
     if (found.kind !== 'names') {
       seen = found.kind === 'missing' ? 'the folder is missing' : found.reason
       continue
     }
     const [head] = found.heads
-    if (head === undefined || found.heads.length > 1) {
-      seen = found.heads.length === 0 ? 'it has no name' : `it has ${found.heads.length} names`
+    if (several !== null) continue
+    if (head === undefined) {
+      seen = 'there is no name'
       continue
     }
     if (samePoint(head, point)) return { kind: 'won', head }
@@ -123,7 +139,12 @@ async function look(context: StoreContext, options: CommitOptions): Promise<Comm
     // Older than the parent: a stale listing, or a store that was rolled back. Neither tells the outcome.
     seen = `its head is ${head.version}, older than the parent ${parent.version}`
   }
-  throw new DavitError(
+  if (several !== null) return { kind: 'several', heads: several }
+  throw untold(options, seen)
+}
+
+function untold({ point }: CommitOptions, seen: string): DavitError {
+  return new DavitError(
     'remote-busy',
     `the outcome of commit ${point.version} cannot be told yet: in version/, ${seen}`,
     {

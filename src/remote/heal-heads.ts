@@ -28,6 +28,7 @@ export async function healHeads(
     const [winner] = [...listing.heads].sort(compareHeads)
     // A name stays only if what it stands for is there: otherwise nothing is deleted and the damage is told.
     if (winner !== undefined && winner.version > 0) await readChangeset(context, winner, signal)
+    context.onFork(listing.heads)
     // ORDER: one after the other; some servers die of concurrent DELETEs in one collection.
     for (const head of losingHeads(listing.heads)) await deleteHead(context, head, signal)
     listing = await listHeads(context, signal)

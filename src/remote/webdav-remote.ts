@@ -1,4 +1,5 @@
 /** The store over a transport: composes the parts of the protocol into the port. Keeps no state but what it learned. */
+import type { ChainPoint } from '../model/changeset.ts'
 import type { Clock, Random } from '../model/clock.ts'
 import type { InstanceId } from '../model/file-state.ts'
 import { readAheadMax, uploadAttemptsMax } from '../model/limits.ts'
@@ -30,11 +31,19 @@ export interface WebdavRemoteOptions {
   readonly readAhead?: number
   /** Told what went wrong without harm, as a sentence. */
   readonly onNotice?: (message: string) => void
+  /** Told of several heads just before they are healed, also inside a commit: an event, and a line in `doctor`. */
+  readonly onFork?: (heads: readonly ChainPoint[]) => void
 }
 
 export function openWebdavRemote(options: WebdavRemoteOptions): Remote {
   const { transport, clock, random } = options
-  const context: StoreContext = { transport, clock, random, onNotice: options.onNotice ?? (() => {}) }
+  const context: StoreContext = {
+    transport,
+    clock,
+    random,
+    onNotice: options.onNotice ?? (() => {}),
+    onFork: options.onFork ?? (() => {}),
+  }
   const folders = createFolders(context)
   const destination: DestinationForm = { form: 'absolute' }
   const lock = createLock(context, folders, destination, options.instance)

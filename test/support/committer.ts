@@ -8,8 +8,6 @@ import { fileOperation, headerAfter } from './changesets.ts'
 export interface Committer {
   /** What this instance was told that it won, in order. */
   readonly won: ChainPoint[]
-  /** Heads that were healed away from, as the instance saw them. */
-  readonly forks: number
   /** Tries until `count` commits are won; rejects when it takes too many rounds. */
   work(count: number): Promise<void>
 }
@@ -18,12 +16,10 @@ export function createCommitter(remote: Remote, id: string, clock: Clock, random
   const won: ChainPoint[] = []
   let chain: ChainPoint[] = []
   let attempt: { parent: ChainPoint; point: ChainPoint } | null = null
-  let forks = 0
 
   async function pull(): Promise<boolean> {
     const listing = await remote.listHeads()
     if (listing.kind === 'several') {
-      forks++
       await remote.healHeads(listing.heads)
       return false
     }
@@ -35,7 +31,6 @@ export function createCommitter(remote: Remote, id: string, clock: Clock, random
       version === 0 ? emptyStorePoint.hash : (chain[version - 1]?.hash ?? null)
     const reading = await remote.readChain(known, listing.head, hashAt)
     if (reading.kind === 'diverges') {
-      forks++
       chain = chain.slice(0, reading.ancestor?.version ?? 0)
       return false
     }
@@ -60,9 +55,6 @@ export function createCommitter(remote: Remote, id: string, clock: Clock, random
 
   return {
     won,
-    get forks() {
-      return forks
-    },
     async work(count) {
       for (let round = 0; won.length < count; round++) {
         if (round > 500) throw new Error(`no way through after ${round} rounds`)

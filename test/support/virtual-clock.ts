@@ -16,13 +16,21 @@ export function createVirtualClock(startMs = Date.UTC(2026, 0, 1)): VirtualClock
     sleep(ms, signal) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted === true) return reject(signal.reason)
-        const sleeper = { at: elapsed + Math.max(0, ms), order: order++, wake: resolve as () => void }
-        sleepers.push(sleeper)
-        signal?.addEventListener('abort', () => {
+        const abort = () => {
           const index = sleepers.indexOf(sleeper)
           if (index >= 0) sleepers.splice(index, 1)
-          reject(signal.reason)
-        })
+          reject(signal?.reason)
+        }
+        const sleeper = {
+          at: elapsed + Math.max(0, ms),
+          order: order++,
+          wake: () => {
+            signal?.removeEventListener('abort', abort)
+            resolve()
+          },
+        }
+        sleepers.push(sleeper)
+        signal?.addEventListener('abort', abort, { once: true })
       })
     },
     async run(work) {
