@@ -35,3 +35,32 @@ export const mergeTextBytesMax = 8 * 1024 * 1024
 export const mergeComparisonsMax = 20_000_000
 /** A lease of the maintenance lock, in milliseconds. */
 export const lockLeaseMs = 60_000
+
+/** Hashes of orphans that one changeset takes in. */
+export const adoptsMax = 1_000
+/** Nesting of a JSON value in a changeset. */
+export const jsonDepthMax = 32
+/** Looks at `version/` before zero names or several are believed, and the time between two of them. */
+export const headLooksMax = 3
+export const headLookIntervalMs = 1_000
+/** Times that one commit repeats its rename, and rounds of healing. */
+export const commitAttemptsMax = 16
+export const healRoundsMax = 16
+/** Uploads of one object, each under a name of its own, and readings of one object, before it is given up. */
+export const uploadAttemptsMax = 5
+export const readAttemptsMax = 4
+/** Waiting between two attempts of the protocol grows from the one to the other. */
+export const attemptDelayBaseMs = 100
+export const attemptDelayMaxMs = 5_000
+/** Redirects followed for one request. */
+export const redirectsMax = 5
+/** The longest Retry-After that is obeyed, in milliseconds. */
+export const retryAfterMaxMs = 60_000
+/** From this size on a folder is made before the upload is tried, so that no body is sent in vain. */
+export const folderFirstBytes = 256 * 1024
+/** Changesets read ahead in parallel, and their stored bytes kept while the chain is walked back. */
+export const readAheadMax = 8
+export const chainKeptBytesMax = 32 * 1024 * 1024
+/** Files in `instances/` that are read, and the size of one. */
+export const instancesMax = 1_000
+export const instanceFileBytesMax = 8 * 1024
