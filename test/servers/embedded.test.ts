@@ -357,7 +357,7 @@ describe('the embedded WebDAV server', () => {
           ])
         }
       }
-      const friend = davClient(server.url, basic('anna', 'sécret'))
+      const friend = davClient(server.url, { authorization: basic('anna', 'sécret') })
       expect((await friend('PUT', '/f', { body: 'x' })).status).toBe(201)
     })
 

@@ -1,4 +1,5 @@
 /** The few WebDAV requests that server tests make, over any fetch; the body is always read to its end. */
+import { Agent, fetch, type Headers } from 'undici'
 
 export interface DavReply {
   readonly status: number
@@ -13,11 +14,19 @@ export interface DavOptions {
 
 export type Dav = (method: string, path: string, options?: DavOptions) => Promise<DavReply>
 
-/** Requests below `baseUrl`; `authorization` goes with each. */
-export function davClient(baseUrl: string, authorization?: string): Dav {
+export interface DavClientOptions {
+  /** Goes with each request. */
+  readonly authorization?: string
+  /** false: one connection per request, for a server that closes them as it likes. */
+  readonly reuse?: boolean
+}
+
+/** Requests below `baseUrl`. */
+export function davClient(baseUrl: string, { authorization, reuse = true }: DavClientOptions = {}): Dav {
+  const dispatcher = new Agent({ pipelining: reuse ? 1 : 0 })
   return async (method, path, options = {}) => {
     const headers = { ...(authorization === undefined ? {} : { authorization }), ...options.headers }
-    const response = await fetch(baseUrl + path, { method, headers, body: options.body ?? null })
+    const response = await fetch(baseUrl + path, { method, headers, body: options.body ?? null, dispatcher })
     return { status: response.status, headers: response.headers, text: await response.text() }
   }
 }
