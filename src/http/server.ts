@@ -1,9 +1,10 @@
 /** Serves an app on a port of its own. */
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
+import { type AddressInfo, isIP, type Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import type { Clock } from '../model/clock.ts'
 import { DavitError } from '../model/errors.ts'
 import type { ServerBindings } from './api-context.ts'
 
@@ -11,6 +12,7 @@ export interface ServeOptions {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
+  readonly clock: Clock
   /** Allows an address that other machines reach. There is no TLS here: put something with TLS in front. */
   readonly exposed?: boolean
 }
@@ -28,6 +30,7 @@ const keepAliveTimeoutMs = 30_000
 const connectionsMax = 2_048
 /** How long requests under way may take to finish when the server closes. */
 const graceMs = 2_000
+const sweepMs = 20
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
@@ -64,6 +67,8 @@ export async function serve(app: Pick<Hono, 'fetch'>, options: ServeOptions): Pr
     )
   }
   const closing = new AbortController()
+  // Every event stream listens, and their number has a bound of its own.
+  setMaxListeners(0, closing.signal)
   const listener = getRequestListener(
     (request, env) => {
       const bindings: ServerBindings = { ...(env as ServerBindings), closing: closing.signal }
@@ -85,6 +90,13 @@ export async function serve(app: Pick<Hono, 'fetch'>, options: ServeOptions): Pr
     (incoming, outgoing) => void listener(incoming, outgoing),
   )
   server.maxConnections = connectionsMax
+  // Connections that have not sent a request yet: browsers open some ahead, and Node does not count them as idle.
+  const fresh = new Set<Socket>()
+  server.on('connection', (socket) => {
+    fresh.add(socket)
+    socket.once('close', () => fresh.delete(socket))
+  })
+  server.on('request', (incoming) => fresh.delete(incoming.socket))
   await listen(server, options.host, options.port)
 
   const { port } = server.address() as AddressInfo
@@ -95,13 +107,20 @@ export async function serve(app: Pick<Hono, 'fetch'>, options: ServeOptions): Pr
     const ended = once(server, 'close')
     server.close()
     closing.abort()
-    server.closeIdleConnections()
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs)
-    try {
-      await ended
-    } finally {
-      clearTimeout(timer)
+    for (const socket of fresh) socket.destroy()
+    let isEnded = false
+    const end = ended.finally(() => {
+      isEnded = true
+    })
+    const { clock } = options
+    const deadline = clock.monotonic() + graceMs
+    // A connection whose last answer ends after this moment is kept alive by its client: look again and again.
+    while (!isEnded && clock.monotonic() < deadline) {
+      server.closeIdleConnections()
+      await Promise.race([end, clock.sleep(sweepMs)])
     }
+    server.closeAllConnections()
+    await end
   }
 
   return {

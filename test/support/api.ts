@@ -8,7 +8,7 @@ export const token = 'a-secret-token'
 export interface ApiCall {
   readonly method?: string
   readonly json?: unknown
-  readonly body?: BodyInit
+  readonly body?: string | ReadableStream<Uint8Array>
   readonly headers?: Record<string, string>
 }
 

@@ -10,7 +10,7 @@ const file = `/files/${aFile().id}`
 const conflict = `/sync/conflicts/${aConflict().id}`
 
 /** Every route but health, with a body that it accepts. */
-const routes: readonly (readonly [string, string, unknown?])[] = [
+const routes: [method: string, path: string, json?: unknown][] = [
   ['POST', '/sync', {}],
   ['POST', '/sync/trigger', {}],
   ['POST', '/sync/full', {}],

@@ -6,8 +6,16 @@ import { aConflict, aFile, aRun, hashA } from '../../support/fake-instance.ts'
 const file = `/files/${aFile().id}`
 const conflict = `/sync/conflicts/${aConflict().id}`
 
-async function json(response: Response): Promise<Record<string, unknown>> {
-  return (await response.json()) as Record<string, unknown>
+interface Answer {
+  readonly code?: string
+  readonly detail?: string
+  readonly path?: string
+  readonly metadata?: object
+  readonly deletedAt?: string
+}
+
+async function json(response: Response): Promise<Answer> {
+  return (await response.json()) as Answer
 }
 
 describe('runs', () => {
@@ -145,7 +153,7 @@ describe('conflicts', () => {
       const { call, instance } = anApi()
       const response = await call(`${conflict}/resolve`, { method: 'POST', json: { strategy } })
       expect(response.status).toBe(400)
-      expect((await json(response))['detail']).toContain('between a file and its record')
+      expect((await json(response)).detail).toContain('between a file and its record')
       expect(instance.calls).toEqual([])
     },
   )
@@ -178,7 +186,7 @@ describe('conflicts', () => {
       method: 'POST',
       json: { strategy: 'local', expected: 'old' },
     })
-    expect([stale.status, (await json(stale))['detail']]).toEqual([
+    expect([stale.status, (await json(stale)).detail]).toEqual([
       409,
       'the conflict has changed. Look at it again.',
     ])
@@ -229,7 +237,7 @@ describe('files', () => {
   it('are written by path: 201 when new, else 200, with the revision as tag', async () => {
     const { call, instance } = anApi()
     const made = await call('/files/content/notes/caf%C3%A9%20100%2525.md', { method: 'PUT', body: 'x' })
-    expect([made.status, (await json(made))['path']]).toEqual([201, 'notes/café 100%25.md'])
+    expect([made.status, (await json(made)).path]).toEqual([201, 'notes/café 100%25.md'])
     const changed = await call('/files/content/notes/plan.md', {
       method: 'PUT',
       body: '',
@@ -282,9 +290,9 @@ describe('files', () => {
     expect((await call(`${file}/move`, { method: 'POST', json: { path: '../b.md' } })).status).toBe(400)
     const patch = { labels: ['x'], owner: null }
     const patched = await call(`${file}/metadata`, { method: 'PATCH', json: patch, headers: ifMatch })
-    expect((await json(patched))['metadata']).toEqual(patch)
+    expect((await json(patched)).metadata).toEqual(patch)
     const gone = await call(file, { method: 'DELETE', headers: { 'if-match': '*' } })
-    expect((await json(gone))['deletedAt']).toBe('2025-01-02T00:00:00.000Z')
+    expect((await json(gone)).deletedAt).toBe('2025-01-02T00:00:00.000Z')
     expect((await call(file, { method: 'DELETE', headers: { 'if-match': '"old"' } })).status).toBe(412)
     expect((await call('/files/none', { method: 'DELETE' })).status).toBe(404)
     expect(instance.calls).toEqual([
@@ -362,7 +370,7 @@ describe('errors', () => {
     const { call } = anApi()
     for (const path of ['/', '/records/devices', '/metrics', '/ws', '/sync/plans/1', '/api/v2/sync/status']) {
       const response = await call(path)
-      expect([response.status, (await json(response))['code']]).toEqual([404, 'not-found'])
+      expect([response.status, (await json(response)).code]).toEqual([404, 'not-found'])
     }
   })
 
