@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono'
 import type { z } from 'zod'
 import type { ConflictId } from '../../model/conflict.ts'
+import { defined } from '../../model/defined.ts'
 import { resolutionBodyBytesMax } from '../../model/limits.ts'
 import type { ApiContext } from '../api-context.ts'
 import { contentResponse } from '../content-response.ts'
@@ -9,7 +10,6 @@ import { readJson } from '../request-body.ts'
 import { readQuery } from '../request-query.ts'
 import { resolveBody, resolveByIdBody } from '../schemas/conflicts.ts'
 import { pageQuery } from '../schemas/page.ts'
-import { defined } from './defined.ts'
 
 export function conflictRoutes(context: ApiContext): Hono {
   const routes = new Hono()

@@ -1,12 +1,12 @@
 /** `/sync`: runs, their history, status, recovery, verification. */
 import { type Context, Hono } from 'hono'
 import type { SyncRequest } from '../../instance/instance.ts'
+import { defined } from '../../model/defined.ts'
 import type { ApiContext } from '../api-context.ts'
 import { readJson } from '../request-body.ts'
 import { readQuery } from '../request-query.ts'
 import { pageQuery } from '../schemas/page.ts'
 import { fullBody, incrementalBody, recoverBody, syncBody, verifyBody } from '../schemas/sync.ts'
-import { defined } from './defined.ts'
 
 export function syncRoutes(context: ApiContext): Hono {
   const routes = new Hono()
