@@ -74,9 +74,11 @@ export async function runProgram(
   const program = new Command('davit')
     .description('Replicates a folder among any number of instances through one plain WebDAV server.')
     .exitOverride()
+    .showHelpAfterError('Add --help to see what there is.')
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'davit: ')),
     })
 
   async function run(options: Options, act: (context: CommandContext) => Promise<number>): Promise<void> {
@@ -205,7 +207,12 @@ export async function runProgram(
     // Commander has said what is wrong, or printed the help that was asked for.
     const isHelp = error.exitCode === 0
     if (!isHelp && argv.includes('--json')) {
-      const problem = { type: 'urn:davit:problem:usage', title: error.message, code: 'usage', exitCode: 2 }
+      const problem = {
+        type: 'urn:davit:problem:usage',
+        title: error.message.replace(/^error: /, ''),
+        code: 'usage',
+        exitCode: 2,
+      }
       io.stdout.write(`${JSON.stringify(problem, null, 2)}\n`)
     }
     return isHelp ? exitCodes.inSync : exitCodes.usage

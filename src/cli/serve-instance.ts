@@ -25,8 +25,10 @@ export async function serveInstance(
 ): Promise<ServedInstance> {
   const { engine } = context
   const { createApp } = await import('../http/app.ts')
-  const { serve } = await import('../http/server.ts')
+  const { checkExposure, serve } = await import('../http/server.ts')
   const { host, port } = configuration.http
+  const exposed = options.exposed === true
+  checkExposure(host, exposed)
   const report = (error: unknown) =>
     log(context)(`error: ${error instanceof Error ? error.stack : String(error)}`)
   const instance = await engine.openInstance(configuration, {
@@ -42,7 +44,6 @@ export async function serveInstance(
       clock: engine.clock,
       report,
     })
-    const exposed = options.exposed === true
     const listen = (wanted: number) => serve(app, { host, port: wanted, clock: engine.clock, exposed })
     const server = await (options.preferredPort === undefined
       ? listen(port)

@@ -53,6 +53,15 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   }
 }
 
+/** @throws DavitError `configuration-invalid` where other machines would reach a host and nobody said that this is meant. */
+export function checkExposure(host: string, exposed: boolean): void {
+  if (isLoopback(host) || exposed) return
+  throw invalid(
+    `other machines would reach the API on ${host}, without encryption`,
+    'Keep the host 127.0.0.1 and put a server with TLS in front, or say --expose where the network is trusted.',
+  )
+}
+
 /**
  * Starts to serve. Resolves when requests are answered.
  *
@@ -60,12 +69,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
  *   `exposed` does not say that this is meant.
  */
 export async function serve(app: Pick<Hono, 'fetch'>, options: ServeOptions): Promise<ApiServer> {
-  if (!isLoopback(options.host) && options.exposed !== true) {
-    throw invalid(
-      `other machines would reach the API on ${options.host}, without encryption`,
-      'Keep the host 127.0.0.1 and put a server with TLS in front, or say --expose where the network is trusted.',
-    )
-  }
+  checkExposure(options.host, options.exposed === true)
   const closing = new AbortController()
   // Every event stream listens, and their number has a bound of its own.
   setMaxListeners(0, closing.signal)

@@ -47,8 +47,8 @@ export class FakeEngine implements Engine {
   loadConfiguration(input: ConfigurationInput): CliConfiguration {
     this.inputs.push(input)
     if (this.configurationFailure !== null) throw this.configurationFailure
-    const workspace = String(input.options['workspace'] ?? this.#folder)
-    const { instance, host, port } = input.options
+    const { workspace: given, instance, host, port } = input.options
+    const workspace = String(given ?? this.#folder)
     return {
       instance: String(instance ?? 'archive-1'),
       workspace,

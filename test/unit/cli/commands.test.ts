@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { connect } from '../../../src/cli/client.ts'
+import { findRunning, type RunningInstance } from '../../../src/cli/running-instance.ts'
 import { DavitError, type ErrorCode } from '../../../src/model/errors.ts'
 import { aProcess, token } from '../../support/fake-engine.ts'
 import { aConflict, aFile, aRun } from '../../support/fake-instance.ts'
@@ -234,6 +236,16 @@ describe('sync', () => {
   })
 })
 
+describe('on a terminal', () => {
+  it('sync ends its progress bar before it says how it went', async () => {
+    const process = aProcess(folder, { isTerminal: true, environment: { NO_COLOR: '1' } })
+    const { instance } = process.engine
+    expect(await process.run('sync')).toBe(0)
+    expect(process.stdout()).toMatch(/^in sync at version 7: nothing to do\n/)
+    expect(instance.listeners.size).toBe(0)
+  })
+})
+
 describe('conflicts', () => {
   it('are a table with ids to give back', async () => {
     const process = aProcess(folder)
@@ -401,7 +413,10 @@ describe('serve', () => {
     const process = aProcess(folder)
     expect(await process.run('serve', '--host', '192.0.2.1')).toBe(2)
     expect(process.stderr()).toContain('other machines would reach the API')
-    expect(process.engine.instance.closed).toBe(1)
+    expect(process.engine.opened).toEqual([])
+    const exposed = aProcess(folder)
+    expect(await exposed.run('serve', '--host', '192.0.2.1', '--expose')).toBe(2)
+    expect(exposed.engine.instance.closed).toBe(1)
   })
 })
 
@@ -456,6 +471,23 @@ describe('a running instance', () => {
         ['verify', { deep: true }],
         ['recover', 'adopt'],
       ])
+    })
+  })
+
+  it('tells the progress of its runs', async () => {
+    await beside(async (other) => {
+      const running = findRunning(join(folder, '.davit'))
+      const session = connect(running as RunningInstance)
+      let stop = () => {}
+      const told = new Promise((resolve) => {
+        stop = session.onProgress(resolve)
+      })
+      const { instance } = other.engine
+      while (instance.listeners.size === 0) await new Promise((resolve) => setImmediate(resolve))
+      instance.emit({ type: 'sync.progress', data: { phase: 'push', done: 3, total: 4, bytes: 1 } })
+      expect(await told).toEqual({ phase: 'push', done: 3, total: 4 })
+      stop()
+      while (instance.listeners.size > 0) await new Promise((resolve) => setImmediate(resolve))
     })
   })
 

@@ -220,6 +220,20 @@ describe('a client that does not read', () => {
     expect([seen, instance.listeners.size, clock.sleeping]).toEqual([{ over: 1, cut: 1 }, 0, 0])
   })
 
+  it('has 30 seconds from the last thing that it took', async () => {
+    const { clock, seen, open } = aStream()
+    const source = open().getReader()
+    for (let beat = 0; beat < 5; beat++) {
+      const taken = source.read()
+      if (beat > 0) await clock.advance(15_000)
+      await taken
+    }
+    await clock.advance(29_999)
+    expect(seen.cut).toBe(0)
+    await clock.advance(1)
+    expect(seen.cut).toBe(1)
+  })
+
   it('is not dropped for what it can still catch up with', async () => {
     const { instance, open } = aStream({ after: 0 })
     const path = 'x'.repeat(100 * 1024)
