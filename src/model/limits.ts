@@ -23,6 +23,22 @@ export const checkpointBytesMax = 4 * 1024 * 1024 * 1024
 export const multistatusBytesMax = 64 * 1024 * 1024
 /** A JSON body of the API, in bytes. */
 export const requestBodyBytesMax = 1024 * 1024
+/** The JSON body that resolves a conflict, in bytes: it may carry a merged text of `mergeTextBytesMax` as base64. */
+export const resolutionBodyBytesMax = 12 * 1024 * 1024
+/** How deep the JSON of a body may nest. */
+export const requestBodyDepthMax = 64
+/** A JSON body has to arrive completely within this time, in milliseconds. */
+export const requestBodyMs = 30_000
+/** An upload may pause this long between two pieces, in milliseconds. */
+export const uploadIdleMs = 60_000
+/** Clients of the event stream at one time. */
+export const eventStreamsMax = 1_000
+/** Bytes that may wait for one client of the event stream. */
+export const eventStreamWaitingBytesMax = 4 * 1024 * 1024
+/** How long a client of the event stream may leave what waits for it, in milliseconds. */
+export const eventStreamStallMs = 30_000
+/** Time between two comment lines of the event stream, in milliseconds. */
+export const eventStreamHeartbeatMs = 15_000
 /** Rows of one page of a list. */
 export const pageRowsMax = 1_000
 /** Candidates of one conflict. */

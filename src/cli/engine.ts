@@ -1,0 +1,56 @@
+/**
+ * What the commands need from below, in one place: they are written against this interface, `load-engine.ts` ties it
+ * to the real thing.
+ */
+import type { Instance } from '../instance/instance.ts'
+import type { Clock } from '../model/clock.ts'
+
+/** The configuration as far as the command line looks into it. Paths are absolute. */
+export interface CliConfiguration {
+  readonly instance: string
+  readonly workspace: string
+  readonly state: string
+  readonly http: { readonly host: string; readonly port: number }
+}
+
+/** What goes into a configuration: the options as they were given (strings), the environment, the place. */
+export interface ConfigurationInput {
+  readonly options: Readonly<Record<string, unknown>>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+}
+
+/** An instance in this process. */
+export interface OpenedInstance extends Instance {
+  /** The API's bearer token; made at the first start. */
+  readonly token: string
+}
+
+export interface OpenOptions {
+  /** Sets up what is missing: the state of the workspace, and the store. */
+  readonly create?: boolean
+  /** Watches, polls and runs by itself. Without it only what is asked for happens. */
+  readonly background: boolean
+  /** Gets the lines of the log. */
+  readonly log: (line: string) => void
+}
+
+export interface Engine<Configuration extends CliConfiguration = CliConfiguration> {
+  readonly clock: Clock
+  /** @throws DavitError `configuration-invalid`, `workspace-missing`. */
+  loadConfiguration(input: ConfigurationInput): Configuration | Promise<Configuration>
+  /**
+   * Resolves when the first scan is done; the first run may still be going.
+   *
+   * @throws DavitError `state-missing`, `state-locked`, `workspace-missing` and those of the ports.
+   */
+  openInstance(configuration: Configuration, options: OpenOptions): Promise<OpenedInstance>
+  startWebdavServer(options: {
+    readonly root: string
+    readonly host?: string
+    readonly port: number
+    readonly username?: string
+    readonly password?: string
+    readonly log?: (message: string) => void
+  }): Promise<{ readonly url: string; close(): Promise<void> }>
+}
