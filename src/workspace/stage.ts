@@ -1,5 +1,6 @@
 /** Collects a content in a temporary file of the state folder. A torso never leaves it. */
-import { constants, type FileHandle, open, unlink } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { constants, type FileHandle, open, stat, unlink } from 'node:fs/promises'
 import { DavitError } from '../model/errors.ts'
 import type { FileCalls } from './file-calls.ts'
 import { type StepContext, temporaryFor } from './steps.ts'
@@ -87,6 +88,11 @@ function stagedFile(
 
   return {
     file,
+    path: file,
+    reread: async () => ({
+      size: (await stat(file)).size,
+      open: (signal) => createReadStream(file, signal === undefined ? {} : { signal }),
+    }),
     isDurable: () => durable,
     sink: {
       write: (chunk) =>

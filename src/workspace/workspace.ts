@@ -64,9 +64,13 @@ export type OldContent = 'trash' | 'drop'
 
 /** A content being collected in the state folder, on the file system of the workspace where possible. */
 export interface StagedContent {
+  /** Absolute path of the collecting file in the state folder. */
+  readonly path: string
   readonly sink: ContentSink
   /** Closes the file; `durable` calls fsync. */
   finish(options: { readonly durable: boolean }): Promise<void>
+  /** What was collected, to be read back, also after something else wrote to `path`. After `finish`. */
+  reread(): Promise<ContentSource>
   /** Removes it. Also safe after it was placed. */
   discard(): Promise<void>
 }

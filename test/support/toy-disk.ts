@@ -33,23 +33,29 @@ export class ToyDisk {
   run(step: Step): void {
     switch (step.kind) {
       case 'remove':
-        return this.takeFile(step.id, step.path)
+        this.takeFile(step.id, step.path)
+        return
       case 'move':
-        return this.move(step.id, step.from, step.to)
+        this.move(step.id, step.from, step.to)
+        return
       case 'park':
         this.takeFile(step.id, step.path)
         this.parked.add(step.id)
         return
       case 'unpark':
         if (!this.parked.delete(step.id)) throw new Error(`${step.id} is not parked`)
-        return this.addFile(step.id, step.path)
+        this.addFile(step.id, step.path)
+        return
       case 'make-folder':
-        return this.addFolder(step.path)
+        this.addFolder(step.path)
+        return
       case 'place':
         if (this.files.get(this.fold(step.path))?.id === step.id) return
-        return this.addFile(step.id, step.path)
+        this.addFile(step.id, step.path)
+        return
       case 'remove-folder':
-        return this.removeFolder(step.path)
+        this.removeFolder(step.path)
+        return
       case 'prune':
         if (!this.kept.has(this.fold(step.path))) this.removeFolder(step.path)
         return
@@ -69,7 +75,8 @@ export class ToyDisk {
         throw new Error(`${from} is not empty`)
       this.folders.delete(this.fold(from))
       if (this.folders.has(this.fold(to))) throw new Error(`a folder stands at ${to}`)
-      return this.addFolder(to)
+      this.addFolder(to)
+      return
     }
     // A rename looks at its target before its source goes; only another spelling of itself is no obstacle.
     const own = this.fold(from) === this.fold(to)

@@ -16,7 +16,7 @@ const ports = ['workspace', 'remote', 'database']
 
 /** `''` stands for files directly in src/, such as the library's index. */
 const directions: Readonly<Record<string, Direction>> = {
-  '': { any: ['instance'], types: ['http', 'model'] },
+  '': { any: ['http', 'instance', 'model'], types: [] },
   cli: { any: ['http', 'instance', 'webdav-server', 'model'], types: [] },
   http: { any: ['instance', 'model'], types: [] },
   dashboard: { any: [], types: ['http', 'model'] },
