@@ -1,0 +1,359 @@
+/**
+ * Takes a verified changeset into the remote tree, and takes one back. Nothing on disk is touched here: the trees
+ * differ afterwards, and reconciling does the rest.
+ */
+import type { Database } from '../database/database.ts'
+import type { Before, Changeset, Operation } from '../model/changeset.ts'
+import { equalStates, sameContent } from '../model/compare-states.ts'
+import { fieldValue } from '../model/dirtiness.ts'
+import { DavitError } from '../model/errors.ts'
+import type { EventDraft } from '../model/event.ts'
+import type { FileId, FileState, FileTriple, InstanceId } from '../model/file-state.ts'
+import { equalJson } from '../model/json.ts'
+import { changeConflict } from './change-conflict.ts'
+import { digestAfter } from './state-changes.ts'
+
+export interface ApplyOptions {
+  readonly instance: InstanceId
+  /** It is this instance's own commit, made from its durable attempt: what it says is what was agreed. */
+  readonly own: boolean
+}
+
+/**
+ * In one transaction: remote tree, contents, conflicts, history, journal; `synced` is moved up where this instance is
+ * known to have that very state already. Throws `remote-damaged` and changes nothing when the changeset does not
+ * follow what is here or its digest is not met. Returns the events to tell once the transaction stands.
+ */
+export function applyChangeset(
+  database: Database,
+  changeset: Changeset,
+  options: ApplyOptions,
+): EventDraft[] {
+  return database.transaction(() => {
+    const { version } = changeset.point
+    const at = { version, time: changeset.header.at }
+    checkSet(changeset)
+    const digest = digestAfter(database, changeset.operations, at)
+    if (digest !== changeset.header.digest) {
+      throw new DavitError(
+        'remote-damaged',
+        `changeset ${version} does not lead to the state that it states`,
+        {
+          action: 'ask',
+          hint: 'Run `davit verify`; another instance with an intact state can tell whether the store or this index is wrong.',
+          details: { version, hash: changeset.point.hash },
+        },
+      )
+    }
+    const replicaSet = database.chain.replicaSet()
+    if (replicaSet !== null && replicaSet !== changeset.header.replicaSet) {
+      throw new DavitError('remote-foreign', 'the store belongs to another replica set', {
+        action: 'ask',
+        hint: 'Check the URL. If the store was replaced on purpose, run `davit recover adopt`.',
+        details: { expected: replicaSet, found: changeset.header.replicaSet },
+      })
+    }
+    const events: EventDraft[] = []
+    // A person's resolution says what shall be, not what is here: its files are pulled like anybody's.
+    const isResolution = changeset.operations.some(
+      ({ kind, ...rest }) =>
+        kind === 'resolve' && 'strategy' in rest && !['equal', 'deleted'].includes(rest.strategy),
+    )
+    const told = { ...options, own: options.own && !isResolution }
+    for (const operation of changeset.operations) applyOperation(database, operation, changeset, told, events)
+    database.chain.append(changeset)
+    return events
+  })
+}
+
+/** A changeset is applied as a set: each file, conflict and content is named once, and each path once. */
+function checkSet(changeset: Changeset): void {
+  const names = new Set<string>()
+  for (const operation of changeset.operations) {
+    const keys =
+      operation.kind === 'put'
+        ? [`file ${operation.id}`, `path ${operation.after.path}`]
+        : operation.kind === 'delete'
+          ? [`file ${operation.id}`]
+          : operation.kind === 'object'
+            ? [`object ${operation.hash}`]
+            : operation.kind === 'checkpoint'
+              ? ['checkpoint']
+              : [`conflict ${operation.id}`]
+    for (const key of keys) {
+      if (names.has(key)) {
+        throw new DavitError('remote-damaged', `changeset ${changeset.point.version} names ${key} twice`, {
+          action: 'ask',
+        })
+      }
+      names.add(key)
+    }
+  }
+}
+
+function applyOperation(
+  database: Database,
+  operation: Operation,
+  changeset: Changeset,
+  options: ApplyOptions,
+  events: EventDraft[],
+): void {
+  const { trees } = database
+  const { version } = changeset.point
+  switch (operation.kind) {
+    case 'put': {
+      const triple = trees.triple(operation.id)
+      keepHistory(database, triple, operation.after, version)
+      trees.putRemote({
+        id: operation.id,
+        state: operation.after,
+        version,
+        deletedVersion: null,
+        deletedAt: null,
+      })
+      moveSyncedUp(database, triple, operation.after, options.own)
+      return
+    }
+    case 'delete': {
+      const triple = trees.triple(operation.id)
+      keepHistory(database, triple, null, version)
+      trees.putRemote({
+        id: operation.id,
+        state: operation.before,
+        version,
+        deletedVersion: version,
+        deletedAt: changeset.header.at,
+      })
+      if (options.own) trees.putSynced(operation.id, null)
+      return
+    }
+    case 'object':
+      database.contents.put({ hash: operation.hash, size: operation.size, name: operation.name })
+      return
+    case 'conflict': {
+      const open = database.conflicts.get(operation.id)
+      const conflict = changeConflict(open, operation, { version, time: changeset.header.at })
+      if (conflict === null) {
+        database.conflicts.resolve(operation.id, { strategy: 'equal', version, at: changeset.header.at })
+      } else {
+        database.conflicts.put(conflict)
+      }
+      // This instance's side stands in the conflict now: the committed state is what it starts from, and the
+      // difference waits (see dirtiness).
+      if (options.own && operation.add.some((side) => side.instance === options.instance)) {
+        const remote = trees.triple(operation.fileId).remote
+        if (remote !== null && remote.deletedVersion === null) trees.putSynced(operation.fileId, remote.state)
+      }
+      events.push({
+        type:
+          open === null ? 'conflict.detected' : conflict === null ? 'conflict.resolved' : 'conflict.updated',
+        data: { id: operation.id, fileId: operation.fileId, path: operation.path, aspect: operation.aspect },
+      })
+      return
+    }
+    case 'resolve': {
+      const open = database.conflicts.get(operation.id)
+      if (open !== null) {
+        startFromDecided(database, operation, options.instance)
+        database.conflicts.resolve(operation.id, {
+          strategy: operation.strategy,
+          version,
+          at: changeset.header.at,
+        })
+      }
+      events.push({
+        type: 'conflict.resolved',
+        data: {
+          id: operation.id,
+          fileId: operation.fileId,
+          path: operation.before.path,
+          aspect: operation.before.aspect,
+          strategy: operation.strategy,
+          by: changeset.header.instance.name,
+        },
+      })
+      return
+    }
+    case 'checkpoint':
+      return
+  }
+}
+
+function keepHistory(database: Database, triple: FileTriple, after: FileState | null, version: number): void {
+  const old = triple.remote
+  if (old === null || old.deletedVersion !== null) return
+  if (after !== null && sameContent(old.state, after)) return
+  database.history.add({ fileId: triple.id, version: old.version, untilVersion: version, state: old.state })
+}
+
+/**
+ * A local state equal to one that this file had in the chain after `synced` is no edit: the answer to a commit was
+ * lost, or this index was restored from a backup. Without this, somebody's later work would be undone.
+ */
+function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, own: boolean): void {
+  const { trees } = database
+  if (own) {
+    trees.putSynced(triple.id, after)
+    return
+  }
+  if (triple.local !== null && triple.local.absence === null) {
+    if (equalStates(triple.local.state, after) && !equalStates(triple.synced, after))
+      trees.putSynced(triple.id, after)
+    return
+  }
+  if (triple.local !== null || triple.synced !== null) return
+  // A file of this path and content stands here without an identity of the chain: it is this one.
+  const here = trees.localAt(after.path)
+  if (here === null || here.absence !== null || !sameContent(here.state, after)) return
+  const known = trees.triple(here.id)
+  if (known.synced !== null || known.remote !== null) return
+  trees.rekeyLocal(here.id, triple.id)
+  if (equalStates({ ...here.state, metadata: after.metadata }, after)) trees.putSynced(triple.id, after)
+}
+
+/**
+ * A resolution touches a workspace only where the content is one that it was made on: then `synced` becomes what is
+ * here, and the resolved state is pulled. Otherwise this instance's last candidate becomes the base, and what was
+ * edited since is an edit against the resolution.
+ */
+function startFromDecided(
+  database: Database,
+  operation: Extract<Operation, { readonly kind: 'resolve' }>,
+  instance: InstanceId,
+): void {
+  const { trees } = database
+  const { local, synced } = trees.triple(operation.fileId)
+  if (local === null || local.absence !== null) return
+  const { aspect } = operation.before
+  const own = operation.before.candidates.find((side) => side.instance === instance)
+  const base = synced ?? local.state
+  if (aspect === 'content') {
+    const here = { hash: local.state.hash, size: local.state.size }
+    if (here.hash !== null && operation.decided.includes(here.hash)) {
+      trees.putSynced(operation.fileId, { ...base, ...here })
+    } else if (own !== undefined && operation.decided.includes(own.hash)) {
+      trees.putSynced(operation.fileId, { ...base, hash: own.hash, size: own.size })
+    }
+    return
+  }
+  if (own === undefined || !operation.decided.includes(own.hash)) return
+  const field = aspect.slice('metadata.'.length)
+  const { [field]: _gone, ...others } = base.metadata
+  const value = own.value ?? null
+  trees.putSynced(operation.fileId, {
+    ...base,
+    metadata: value === null ? others : { ...others, [field]: value },
+  })
+}
+
+/**
+ * Takes back the newest applied changeset: the remote tree stands as before it. With `undoSynced` what this instance
+ * had agreed on goes back as well, so that reconciling makes the changes anew or finds them made; without, it is left
+ * alone (the changeset's effect is in the chain by another one).
+ */
+export function revertChangeset(
+  database: Database,
+  changeset: Changeset,
+  options: { readonly undoSynced: boolean },
+): void {
+  database.transaction(() => {
+    for (const operation of [...changeset.operations].reverse())
+      revertOperation(database, operation, changeset, options)
+  })
+}
+
+function revertOperation(
+  database: Database,
+  operation: Operation,
+  changeset: Changeset,
+  options: { readonly undoSynced: boolean },
+): void {
+  const { trees } = database
+  switch (operation.kind) {
+    case 'put': {
+      const before = operation.before === null ? null : stateBefore(operation.after, operation.before)
+      if (before === null) trees.removeRemote(operation.id)
+      else putBack(database, operation.id, before, changeset)
+      if (options.undoSynced) undoSynced(database, operation.id, operation.after, before)
+      return
+    }
+    case 'delete':
+      putBack(database, operation.id, operation.before, changeset)
+      if (options.undoSynced && trees.triple(operation.id).synced === null) {
+        trees.putSynced(operation.id, operation.before)
+      }
+      return
+    case 'object':
+      if (operation.before === null) database.contents.remove(operation.hash)
+      else database.contents.put({ hash: operation.hash, size: operation.size, name: operation.before })
+      return
+    case 'conflict': {
+      const open = database.conflicts.get(operation.id)
+      if (open === null) return
+      const candidates = open.candidates.filter(
+        (side) =>
+          !operation.add.some((added) => added.instance === side.instance && added.hash === side.hash),
+      )
+      if (candidates.length === 0) database.conflicts.remove(operation.id)
+      else database.conflicts.put({ ...open, candidates })
+      return
+    }
+    case 'resolve': {
+      const { conflict, aspect, base, candidates, detectedAt, version, path } = operation.before
+      database.conflicts.put({
+        id: operation.id,
+        fileId: operation.fileId,
+        path,
+        kind: conflict,
+        aspect,
+        base,
+        candidates,
+        detectedAt,
+        version,
+      })
+      return
+    }
+    case 'checkpoint':
+      return
+  }
+}
+
+function putBack(database: Database, id: FileId, state: FileState, changeset: Changeset): void {
+  database.trees.putRemote({
+    id,
+    state,
+    version: changeset.point.version - 1,
+    deletedVersion: null,
+    deletedAt: null,
+  })
+}
+
+/** The whole state that a partial `before` speaks of. */
+export function stateBefore(after: FileState, before: Before): FileState {
+  return { ...after, ...before }
+}
+
+function undoSynced(database: Database, id: FileId, after: FileState, before: FileState | null): void {
+  const { synced } = database.trees.triple(id)
+  if (synced === null) return
+  if (before === null) {
+    if (equalStates(synced, after)) database.trees.putSynced(id, null)
+    return
+  }
+  // Aspect by aspect: what this changeset had brought goes back, what others brought stays.
+  const metadata: Record<string, FileState['metadata'][string]> = { ...synced.metadata }
+  for (const field of new Set([...Object.keys(before.metadata), ...Object.keys(after.metadata)])) {
+    const was = fieldValue(before.metadata, field)
+    const became = fieldValue(after.metadata, field)
+    if (equalJson(was, became) || !equalJson(fieldValue(synced.metadata, field), became)) continue
+    if (was === null) delete metadata[field]
+    else metadata[field] = was
+  }
+  database.trees.putSynced(id, {
+    ...synced,
+    ...(sameContent(synced, after) ? { hash: before.hash, size: before.size, mtimeUs: before.mtimeUs } : {}),
+    ...(synced.path === after.path ? { path: before.path } : {}),
+    ...(synced.executable === after.executable ? { executable: before.executable } : {}),
+    metadata,
+  })
+}

@@ -1,0 +1,722 @@
+/**
+ * The engine: one run at a time. Whatever happens outside (a change on disk, a request, a poll that finds a new head)
+ * only leaves a note; the engine takes the notes at its own pace.
+ *
+ *   idle ── note ──▶ running ──▶ idle | halted | unreachable ── close ──▶ stopping
+ */
+import { DavitError, isDavitError } from '../model/errors.ts'
+import type { FilePath } from '../model/file-state.ts'
+import type { JsonObject } from '../model/json.ts'
+import type { Outcome, RunKind, RunSummary, Trigger } from '../model/run.ts'
+import type { Traffic } from '../remote/remote.ts'
+import type { WorkspaceChange, WorkspaceWatch } from '../workspace/workspace.ts'
+import { nowIso, type SyncContext } from './context.ts'
+import { executeRun, indexScope, type ScanScope } from './execute-run.ts'
+import { activePollMs, nextPollDelayMs, retryDelayMs } from './retry-delay.ts'
+import { RunState } from './run-state.ts'
+
+export interface EngineOptions {
+  readonly mode: 'auto' | 'manual'
+  /** The pause between polls while nothing happens. */
+  readonly pollMs: number
+  /** The pause between full scans, the net under the watcher; 0 for none. */
+  readonly fullScanMs: number
+  readonly watch: boolean
+  /** May create the store at the first run. */
+  readonly create: boolean
+}
+
+export interface RunRequest {
+  readonly trigger: Trigger
+  readonly force?: boolean
+  readonly full?: boolean
+  readonly dryRun?: boolean
+  readonly paths?: readonly FilePath[]
+}
+
+export interface Ticket {
+  readonly runId: string
+  readonly status: 'started' | 'queued'
+  readonly coalesced: boolean
+  readonly finished: Promise<RunSummary>
+}
+
+export interface StoredError {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+  readonly at: string
+}
+
+export type EngineState = 'idle' | 'running' | 'halted' | 'unreachable' | 'stopping'
+
+interface Job {
+  readonly runId: string
+  readonly trigger: Trigger
+  force: boolean
+  full: boolean
+  dryRun: boolean
+  paths: readonly FilePath[] | null
+  readonly finished: Promise<RunSummary>
+  readonly resolve: (summary: RunSummary) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Codes that halt: nothing is done until a person decided or the world is as it was. */
+const haltingCodes = [
+  'remote-missing',
+  'remote-rolled-back',
+  'remote-foreign',
+  'remote-newer',
+  'remote-damaged',
+  'workspace-vanished',
+  'workspace-replaced',
+  'workspace-restored',
+  'deletion-guard',
+] as const
+
+const unreachableCodes = [
+  'remote-unreachable',
+  'remote-busy',
+  'remote-unexpected',
+  'remote-full',
+  'remote-unauthorized',
+  'remote-too-large',
+] as const
+
+/** `version/` is listed at least this often, instead of asking for the known head. */
+const listEveryMs = 60_000
+const haltKey = 'sync.halt'
+const modeKey = 'sync.mode'
+
+export class Engine {
+  private readonly context: SyncContext
+  private readonly options: EngineOptions
+  private readonly stopping = new AbortController()
+  private modeNow: 'auto' | 'manual'
+  private current: Job | null = null
+  private queued: Job | null = null
+  private watch: WorkspaceWatch | null = null
+  private watchProblem: string | null = null
+  private changedPaths = new Set<FilePath>()
+  /** A full scan is due: nothing was scanned yet, or the watcher lost track. */
+  private scanEverything = true
+  private lastFullScanAt = Number.NEGATIVE_INFINITY
+  private lastListedAt = Number.NEGATIVE_INFINITY
+  private pollDelayMs = activePollMs
+  private nextPollAt = 0
+  private failures = 0
+  private retryAt: number | null = null
+  private error: StoredError | null = null
+  private isUnreachable = false
+  private wake: (() => void) | null = null
+  private loop: Promise<void> | null = null
+
+  constructor(context: SyncContext, options: EngineOptions) {
+    this.context = context
+    this.options = options
+    const stored = context.database.settings.get(modeKey)
+    this.modeNow = stored === 'auto' || stored === 'manual' ? stored : options.mode
+  }
+
+  /** Starts watching and, in mode auto, the first run. Resolves when the watcher stands. */
+  async start(): Promise<void> {
+    if (this.options.watch) await this.startWatching()
+    this.loop = this.runLoop()
+    if (this.modeNow === 'auto') this.request({ trigger: 'start' })
+  }
+
+  get mode(): 'auto' | 'manual' {
+    return this.modeNow
+  }
+
+  setMode(mode: 'auto' | 'manual'): void {
+    this.modeNow = mode
+    this.context.database.settings.set(modeKey, mode)
+    this.context.emit({ type: 'scheduler.changed', data: { mode } })
+    this.pollDelayMs = activePollMs
+    this.schedulePoll()
+    this.notify()
+  }
+
+  get state(): EngineState {
+    if (this.stopping.signal.aborted) return 'stopping'
+    if (this.current !== null) return 'running'
+    if (this.halt() !== null) return 'halted'
+    return this.isUnreachable ? 'unreachable' : 'idle'
+  }
+
+  halt(): StoredError | null {
+    return this.context.database.settings.get(haltKey) as StoredError | null
+  }
+
+  /** After a recovery: what halted the instance is settled. */
+  liftHalt(): void {
+    this.context.database.settings.set(haltKey, null)
+    this.lastListedAt = Number.NEGATIVE_INFINITY
+  }
+
+  lastError(): StoredError | null {
+    return this.halt() ?? this.error
+  }
+
+  /** The trees were changed through the API: in mode auto a run takes it from there. */
+  noteWork(): void {
+    this.hasWork = true
+    this.notify()
+  }
+  private hasWork = false
+
+  /** Resolves when the workspace was scanned once, or that proved impossible. */
+  scannedOnce(): Promise<void> {
+    return this.firstScan.promise
+  }
+  private readonly firstScan = deferred()
+
+  /** For work outside of runs that failed: it stands as the last error until a run ends well. */
+  reportFailure(error: unknown): void {
+    this.error = stored(error, nowIso(this.context))
+  }
+
+  /** Changes on disk that no run has looked at yet. */
+  hasUnseenChanges(): boolean {
+    return this.scanEverything || this.changedPaths.size > 0
+  }
+
+  watchMode(): 'native' | 'polling' | 'off' | 'failing' {
+    if (this.watchProblem !== null) return 'failing'
+    return this.watch === null ? 'off' : this.watch.mode
+  }
+
+  /** Wall-clock time of the next poll; `null` when nothing runs by itself. */
+  nextRunAt(): string | null {
+    if (this.modeNow === 'manual' || this.loop === null || this.current !== null) return null
+    const inMs = Math.max(0, (this.retryAt ?? this.nextPollAt) - this.context.clock.monotonic())
+    return new Date(this.context.clock.now() + inMs).toISOString()
+  }
+
+  running(): { readonly runId: string; readonly kind: RunKind } | null {
+    return this.current === null ? null : { runId: this.current.runId, kind: kindOf(this.current) }
+  }
+
+  queuedRun(): { readonly runId: string; readonly kind: RunKind } | null {
+    return this.queued === null ? null : { runId: this.queued.runId, kind: kindOf(this.queued) }
+  }
+
+  /** Starts a run, or joins the one that comes next. Each caller gets a run that begins after the call. */
+  request(request: RunRequest): Ticket {
+    if (this.stopping.signal.aborted) {
+      throw new DavitError('stopped', 'the instance is stopping', { action: 'retry' })
+    }
+    const coalesced = this.queued !== null
+    const job = this.queued ?? newJob(this.context.random.uuid(), request)
+    if (coalesced) widen(job, request)
+    this.queued = job
+    const status = this.current === null && !coalesced ? 'started' : 'queued'
+    this.notify()
+    if (this.loop === null) void this.drain()
+    return { runId: job.runId, status, coalesced, finished: job.finished }
+  }
+
+  /** Waits until the run in hand has ended, with what follows it left undone. */
+  async close(): Promise<void> {
+    this.stopping.abort(new DavitError('stopped', 'the instance is stopping', { action: 'retry' }))
+    this.notify()
+    await this.loop
+    await this.draining
+    this.queued?.reject(
+      new DavitError('stopped', 'the instance was stopped before the run began', { action: 'retry' }),
+    )
+    this.queued = null
+    await this.watch?.close()
+    this.watch = null
+  }
+
+  /** Looks at these paths now. Within `exclusively`. */
+  async indexPaths(paths: readonly FilePath[]): Promise<void> {
+    const run = this.quietRun()
+    await indexScope(this.context, run, { kind: 'paths', paths })
+  }
+
+  private quietRun(): RunState {
+    return new RunState(this.context, {
+      runId: this.context.random.uuid(),
+      kind: 'incremental',
+      trigger: 'watch',
+      force: false,
+      paths: null,
+      signal: this.stopping.signal,
+    })
+  }
+
+  /** Runs `work` while no run is under way and none can begin. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.exclusive
+    let release = () => {}
+    this.exclusive = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    try {
+      await before
+      return await work()
+    } finally {
+      release()
+    }
+  }
+  private exclusive: Promise<void> = Promise.resolve()
+
+  // -- the loop ----------------------------------------------------------------------------------------------------
+
+  private draining: Promise<void> = Promise.resolve()
+
+  /** Without a loop (one-shot use): works off what was requested. */
+  private drain(): Promise<void> {
+    this.draining = this.draining.then(async () => {
+      while (this.queued !== null && !this.stopping.signal.aborted) await this.takeQueued()
+    })
+    return this.draining
+  }
+
+  private async runLoop(): Promise<void> {
+    this.schedulePoll()
+    while (!this.stopping.signal.aborted) {
+      if (this.queued !== null) {
+        await this.takeQueued()
+      } else if (this.isIndexDue()) {
+        await this.indexOnly()
+      } else if (this.isWatchRunDue()) {
+        this.hasWork = false
+        this.request({ trigger: 'watch' })
+      } else if (this.isRetryDue()) {
+        this.retryAt = null
+        if (this.modeNow === 'auto') this.request({ trigger: 'retry' })
+      } else if (this.isPollDue()) {
+        await this.poll()
+      } else {
+        await this.rest()
+      }
+    }
+  }
+
+  private isWatchRunDue(): boolean {
+    return this.modeNow === 'auto' && (this.hasUnseenChanges() || this.hasWork) && this.retryAt === null
+  }
+
+  private isIndexDue(): boolean {
+    return this.modeNow === 'manual' && this.hasUnseenChanges() && this.retryAt === null
+  }
+
+  /** In mode manual changes are noticed and counted; nothing is sent. */
+  private async indexOnly(): Promise<void> {
+    const run = this.quietRun()
+    const scope = this.takeNotes(false)
+    await this.exclusively(async () => {
+      try {
+        await indexScope(this.context, run, scope)
+        this.scanned(scope)
+      } catch (error) {
+        this.putBack(scope)
+        this.firstScan.resolve()
+        if (!isDavitError(error, 'stopped')) this.failed(error)
+      }
+    })
+  }
+
+  private isRetryDue(): boolean {
+    return this.retryAt !== null && this.context.clock.monotonic() >= this.retryAt
+  }
+
+  private isPollDue(): boolean {
+    return (
+      this.modeNow === 'auto' && this.retryAt === null && this.context.clock.monotonic() >= this.nextPollAt
+    )
+  }
+
+  private notify(): void {
+    this.wake?.()
+  }
+
+  private async rest(): Promise<void> {
+    const { clock } = this.context
+    const until = this.retryAt ?? (this.modeNow === 'manual' ? Number.POSITIVE_INFINITY : this.nextPollAt)
+    const cancel = new AbortController()
+    const woken = new Promise<void>((resolve) => {
+      this.wake = resolve
+    })
+    const pauseMs = Math.min(Math.max(0, until - clock.monotonic()), 60_000)
+    try {
+      await Promise.race([woken, clock.sleep(pauseMs, cancel.signal).catch(() => undefined)])
+    } finally {
+      this.wake = null
+      cancel.abort()
+    }
+  }
+
+  private schedulePoll(): void {
+    const jitter = 0.8 + this.context.random.fraction() * 0.4
+    this.nextPollAt = this.context.clock.monotonic() + Math.round(this.pollDelayMs * jitter)
+  }
+
+  private becameActive(): void {
+    this.pollDelayMs = Math.min(activePollMs, this.options.pollMs)
+    this.schedulePoll()
+  }
+
+  /** Asks the store whether anything changed: one request, no run, nothing written down when nothing did. */
+  private async poll(): Promise<void> {
+    const { clock, database } = this.context
+    this.pollDelayMs = nextPollDelayMs(this.pollDelayMs, this.options.pollMs)
+    this.schedulePoll()
+    if (this.options.fullScanMs > 0 && clock.monotonic() - this.lastFullScanAt >= this.options.fullScanMs) {
+      this.scanEverything = true
+      return
+    }
+    const halt = this.halt()
+    if (halt !== null && halt.code === 'deletion-guard') return
+    // A halt may have been mended by the world itself: a run finds out, and lifts it.
+    if (halt !== null || database.chain.point() === null) this.request({ trigger: 'poll' })
+    else await this.askStore()
+  }
+
+  private async askStore(): Promise<void> {
+    const { clock, database } = this.context
+    const known = database.chain.point()
+    if (known === null) return
+    try {
+      const mustList = clock.monotonic() - this.lastListedAt >= listEveryMs
+      if (mustList) {
+        const listing = await this.context.remote.listHeads()
+        if (listing.kind === 'one' && listing.head.hash === known.hash) {
+          this.lastListedAt = clock.monotonic()
+          this.reached()
+          return
+        }
+      } else if ((await this.context.remote.check(known)) === 'unchanged') {
+        this.reached()
+        return
+      }
+      this.reached()
+      this.lastListedAt = Number.NEGATIVE_INFINITY
+      this.request({ trigger: 'poll' })
+    } catch (error) {
+      this.failed(error)
+    }
+  }
+
+  private async takeQueued(): Promise<void> {
+    const job = this.queued
+    if (job === null) return
+    this.queued = null
+    this.current = job
+    await this.exclusively(async () => {
+      try {
+        job.resolve(await this.run(job))
+      } catch (error) {
+        job.reject(error)
+        if (!isDavitError(error, 'stopped')) this.error = stored(error, nowIso(this.context))
+      } finally {
+        this.current = null
+      }
+    })
+  }
+
+  private async run(job: Job): Promise<RunSummary> {
+    const { context } = this
+    const startedAt = nowIso(context)
+    const started = context.clock.monotonic()
+    const before = context.remote.traffic()
+    const kind = kindOf(job)
+    const run = new RunState(context, {
+      runId: job.runId,
+      kind,
+      trigger: job.trigger,
+      force: job.force,
+      paths: job.paths,
+      signal: this.stopping.signal,
+    })
+    context.database.runs.start({ runId: job.runId, kind, trigger: job.trigger, startedAt })
+    context.emit({ type: 'sync.started', data: { runId: job.runId, kind, trigger: job.trigger } })
+    const versionBefore = context.database.chain.point()?.version ?? 0
+    let failure: unknown = null
+    const scope = await this.scopeOf(job)
+    let isScanned = false
+    try {
+      await executeRun(context, run, {
+        scan: scope,
+        list:
+          job.force ||
+          job.trigger === 'start' ||
+          context.clock.monotonic() - this.lastListedAt >= listEveryMs,
+        create: this.options.create,
+        dryRun: job.dryRun,
+        onScanned: () => {
+          isScanned = true
+          this.scanned(scope)
+        },
+        onListed: () => {
+          this.lastListedAt = context.clock.monotonic()
+        },
+        onCommitted: () => {
+          this.lastListedAt = Number.NEGATIVE_INFINITY
+        },
+      })
+    } catch (error) {
+      failure = error
+    }
+    if (!isScanned) this.putBack(scope)
+    this.firstScan.resolve()
+    const summary = this.summarise(job, run, { startedAt, started, before, failure })
+    context.database.runs.finish(summary)
+    this.conclude(summary, failure, versionBefore)
+    return summary
+  }
+
+  /** What has to be looked at on disk so that the run sees every change finished before it was asked for. */
+  private async scopeOf(job: Job): Promise<ScanScope> {
+    const isAsked = job.trigger === 'request' || job.trigger === 'command'
+    if (isAsked && !this.scanEverything && !job.full) {
+      const flushed = this.watch === null ? false : await this.watch.flush(this.stopping.signal)
+      if (!flushed) this.scanEverything = true
+    }
+    return this.takeNotes(job.full)
+  }
+
+  private takeNotes(full: boolean): ScanScope {
+    const everything = full || this.scanEverything
+    const paths = [...this.changedPaths]
+    this.scanEverything = false
+    this.changedPaths.clear()
+    return everything ? { kind: 'everything' } : { kind: 'paths', paths }
+  }
+
+  private scanned(scope: ScanScope): void {
+    if (scope.kind === 'everything') this.lastFullScanAt = this.context.clock.monotonic()
+    this.firstScan.resolve()
+  }
+
+  /** What was to be looked at and was not stays noted. */
+  private putBack(scope: ScanScope): void {
+    if (scope.kind === 'everything') this.scanEverything = true
+    else for (const path of scope.paths) this.changedPaths.add(path)
+  }
+
+  private summarise(
+    job: Job,
+    run: RunState,
+    measured: {
+      readonly startedAt: string
+      readonly started: number
+      readonly before: Traffic
+      readonly failure: unknown
+    },
+  ): RunSummary {
+    const { context } = this
+    const traffic = context.remote.traffic()
+    const conflicts = context.database.conflicts.count()
+    const { failure } = measured
+    const outcome = outcomeOf(failure, run, conflicts)
+    const error =
+      failure !== null
+        ? stored(failure, nowIso(context))
+        : outcome === 'failed'
+          ? {
+              code: 'file-busy',
+              message: `${run.skipped.size} file${run.skipped.size === 1 ? '' : 's'} could not be synced; see the problems`,
+              at: nowIso(context),
+            }
+          : null
+    return {
+      runId: job.runId,
+      kind: run.options.kind,
+      trigger: job.trigger,
+      outcome,
+      version: context.database.chain.point()?.version ?? 0,
+      uploaded: run.uploaded,
+      downloaded: run.downloaded,
+      deleted: run.deleted,
+      moved: run.moved,
+      metadata: run.metadata,
+      conflicts,
+      problems: run.problems(),
+      requests: traffic.requests - measured.before.requests,
+      bytesSent: traffic.bytesSent - measured.before.bytesSent,
+      bytesReceived: traffic.bytesReceived - measured.before.bytesReceived,
+      startedAt: measured.startedAt,
+      endedAt: nowIso(context),
+      durationMs: Math.round(context.clock.monotonic() - measured.started),
+      phases: run.phases,
+      ...(error === null
+        ? {}
+        : {
+            error: {
+              code: error.code,
+              message: error.message,
+              ...(error.hint === undefined ? {} : { hint: error.hint }),
+            },
+          }),
+    }
+  }
+
+  private conclude(summary: RunSummary, failure: unknown, versionBefore: number): void {
+    const { context } = this
+    const data = { summary: summary as unknown as JsonObject }
+    switch (summary.outcome) {
+      case 'in-sync':
+      case 'conflicts':
+        this.reached()
+        this.error = null
+        context.database.settings.set(haltKey, null)
+        context.emit({ type: 'sync.completed', data })
+        break
+      case 'halted':
+        context.database.settings.set(haltKey, stored(failure, nowIso(context)) as unknown as JsonObject)
+        context.emit({ type: 'sync.halted', data })
+        break
+      case 'unreachable':
+        this.failed(failure)
+        context.emit({ type: 'sync.failed', data })
+        break
+      case 'failed':
+        this.error =
+          failure === null
+            ? ({ ...summary.error, at: summary.endedAt } as StoredError)
+            : stored(failure, nowIso(context))
+        if (!isDavitError(failure, 'stopped')) this.scheduleRetry(failure)
+        context.emit({ type: 'sync.failed', data })
+        break
+    }
+    if (failure === null && summary.outcome !== 'failed' && context.database.trees.counts().pending > 0)
+      this.noteWork()
+    const moved = summary.version !== versionBefore
+    if (moved || summary.uploaded + summary.downloaded > 0) this.becameActive()
+    else this.schedulePoll()
+  }
+
+  private reached(): void {
+    if (this.isUnreachable)
+      this.context.emit({ type: 'remote.reachable', data: { url: this.context.remote.url } })
+    this.isUnreachable = false
+    this.failures = 0
+    this.retryAt = null
+  }
+
+  private failed(error: unknown): void {
+    this.error = stored(error, nowIso(this.context))
+    if (isDavitError(error, ...unreachableCodes)) {
+      if (!this.isUnreachable) {
+        this.context.emit({
+          type: 'remote.unreachable',
+          data: { code: this.error.code, message: this.error.message },
+        })
+      }
+      this.isUnreachable = true
+    }
+    this.scheduleRetry(error)
+  }
+
+  private scheduleRetry(error: unknown): void {
+    const retryAfterMs = isDavitError(error) ? error.retryAfterMs : undefined
+    const delay = retryDelayMs(
+      this.failures,
+      this.context.settings.retry,
+      this.context.random.fraction(),
+      retryAfterMs,
+    )
+    this.failures += 1
+    this.retryAt = this.context.clock.monotonic() + delay
+    this.notify()
+  }
+
+  // -- watching ----------------------------------------------------------------------------------------------------
+
+  private async startWatching(): Promise<void> {
+    try {
+      this.watch = await this.context.workspace.watch((change) => this.noteChange(change))
+      this.watchProblem = null
+    } catch (error) {
+      this.watchProblem = error instanceof Error ? error.message : String(error)
+      this.scanEverything = true
+    }
+  }
+
+  private noteChange(change: WorkspaceChange): void {
+    switch (change.kind) {
+      case 'paths':
+        for (const path of change.paths) this.changedPaths.add(path)
+        break
+      case 'everything':
+        this.scanEverything = true
+        break
+      case 'root':
+        this.scanEverything = true
+        break
+    }
+    this.retryAt = this.isUnreachable ? this.retryAt : null
+    this.notify()
+  }
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => {}
+  const promise = new Promise<void>((onResolve) => {
+    resolve = onResolve
+  })
+  return { promise, resolve }
+}
+
+function kindOf(job: Pick<Job, 'dryRun' | 'full'>): RunKind {
+  return job.dryRun ? 'dry-run' : job.full ? 'full' : 'incremental'
+}
+
+function newJob(runId: string, request: RunRequest): Job {
+  let resolve: (summary: RunSummary) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const finished = new Promise<RunSummary>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  // A caller may not wait for it; the outcome is in the history all the same.
+  finished.catch(() => undefined)
+  return {
+    runId,
+    trigger: request.trigger,
+    force: request.force ?? false,
+    full: request.full ?? false,
+    dryRun: request.dryRun ?? false,
+    paths: request.paths === undefined || request.paths.length === 0 ? null : request.paths,
+    finished,
+    resolve,
+    reject,
+  }
+}
+
+/** Another request joins: the run does what both asked for. */
+function widen(job: Job, request: RunRequest): void {
+  job.force ||= request.force ?? false
+  job.full ||= request.full ?? false
+  job.dryRun &&= request.dryRun ?? false
+  const paths = request.paths === undefined || request.paths.length === 0 ? null : request.paths
+  job.paths = job.paths === null || paths === null ? null : [...new Set([...job.paths, ...paths])]
+}
+
+function outcomeOf(failure: unknown, run: RunState, conflicts: number): Outcome {
+  if (failure !== null) {
+    if (isDavitError(failure, ...haltingCodes)) return 'halted'
+    if (isDavitError(failure, ...unreachableCodes)) return 'unreachable'
+    return 'failed'
+  }
+  if (run.skipped.size > 0) return 'failed'
+  return conflicts > 0 ? 'conflicts' : 'in-sync'
+}
+
+function stored(error: unknown, at: string): StoredError {
+  if (isDavitError(error)) {
+    return {
+      code: error.code,
+      message: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      at,
+    }
+  }
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error), at }
+}

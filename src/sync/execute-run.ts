@@ -1,0 +1,157 @@
+/**
+ * One run, from looking at the disk to the last commit:
+ *
+ *   scan → pull → { plan → guard → apply → push → commit }… → maintenance
+ *
+ * Each step is durable and can be repeated; a crash between any two leaves a state from which the next run goes on.
+ */
+
+import { DavitError } from '../model/errors.ts'
+import type { FileId, FilePath } from '../model/file-state.ts'
+import { runRoundsMax } from '../model/limits.ts'
+import { applyLocal } from './apply-local.ts'
+import { settleAttempts } from './commit.ts'
+import { breathe, type SyncContext } from './context.ts'
+import { checkDeletions, settleGuard } from './guard.ts'
+import { indexWorkspace } from './index-workspace.ts'
+import { type JoinMode, join, joiningKey } from './join.ts'
+import { maintain } from './maintenance.ts'
+import { planPage } from './plan.ts'
+import { preview } from './preview.ts'
+import { pull } from './pull.ts'
+import { push } from './push.ts'
+import { recoverParked } from './recover-parked.ts'
+import { requireRoot } from './require-root.ts'
+import { retryDelayMs } from './retry-delay.ts'
+import type { RunState } from './run-state.ts'
+import { type Turn, takeTurn } from './take-turn.ts'
+import { forgetWrittenOut } from './verify-pulled.ts'
+
+export type ScanScope =
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'paths'; readonly paths: readonly FilePath[] }
+
+export interface RunSteps {
+  readonly scan: ScanScope
+  /** List `version/` rather than ask for the known head. */
+  readonly list: boolean
+  /** May create a store where there is none. */
+  readonly create: boolean
+  /** Plan only: nothing is written on either side. */
+  readonly dryRun: boolean
+  readonly onScanned: () => void
+  readonly onListed: () => void
+  readonly onCommitted: () => void
+}
+
+/** How often a path that keeps changing is looked at again within one run. */
+const looksAgainMax = 5
+
+export async function executeRun(context: SyncContext, run: RunState, steps: RunSteps): Promise<void> {
+  const { database } = context
+  const { signal } = run.options
+  await requireRoot(context)
+  await run.timed('scan', () => indexScope(context, run, steps.scan))
+  steps.onScanned()
+
+  if (database.chain.point() === null) {
+    await run.timed('pull', () =>
+      join(context, {
+        mode: joinModeOf(database.settings.get(joiningKey)),
+        create: steps.create,
+        signal,
+        onChangeset: (done, total) => run.progress('pull', done, total),
+      }),
+    )
+  }
+  // What an earlier run left open is settled before anything new is decided on.
+  await settleAttempts(context, signal)
+  let list = steps.list
+  let lost = 0
+  let looks = 0
+  let turn: Turn | null = null
+  try {
+    for (let round = 0; ; round++) {
+      if (round === runRoundsMax) {
+        throw new DavitError('remote-busy', 'others commit faster than this instance can follow', {
+          action: 'retry',
+          hint: 'It is tried again later.',
+        })
+      }
+      const pulled = await run.timed(round === 0 && !list ? 'check' : 'pull', () =>
+        pull(context, { list, signal, onChangeset: (done, total) => run.progress('pull', done, total) }),
+      )
+      if (pulled.listed) steps.onListed()
+      list = true
+      await lookAgain(context, run)
+      await checkDeletions(context, run)
+      if (steps.dryRun) return await preview(context, run)
+      const result = await workOff(context, run)
+      if (result.committed) steps.onCommitted()
+      if (result.kind === 'lost') {
+        lost += 1
+        turn ??= await takeTurn(context, { lost, signal })
+        await context.clock.sleep(
+          retryDelayMs(Math.min(lost, 6), { baseMs: 25, maxMs: 2_000 }, context.random.fraction(), undefined),
+          signal,
+        )
+        continue
+      }
+      if (run.again.size > 0 && looks < looksAgainMax) {
+        looks += 1
+        list = false
+        continue
+      }
+      break
+    }
+  } finally {
+    await turn?.end()
+  }
+  if (run.options.paths === null) {
+    database.settings.set(joiningKey, null)
+    settleGuard(context, run)
+  }
+  forgetWrittenOut(context)
+  await maintain(context, run, steps)
+}
+
+function joinModeOf(stored: unknown): JoinMode {
+  return stored === 'keep' ? 'keep' : 'fresh'
+}
+
+/** Brings the index up to what the disk holds, with what a crash left aside brought back first. */
+export async function indexScope(context: SyncContext, run: RunState, scope: ScanScope): Promise<void> {
+  await recoverParked(context)
+  if (scope.kind === 'everything') await indexWorkspace(context, run, [''])
+  else if (scope.paths.length > 0) await indexWorkspace(context, run, scope.paths)
+}
+
+async function lookAgain(context: SyncContext, run: RunState): Promise<void> {
+  if (run.again.size === 0) return
+  const paths = [...run.again]
+  run.again.clear()
+  for (const id of run.againIds) run.skipped.delete(id)
+  run.againIds.clear()
+  await run.timed('scan', () => indexScope(context, run, { kind: 'paths', paths }))
+}
+
+/** Goes once through the dirty set, a page at a time. */
+async function workOff(
+  context: SyncContext,
+  run: RunState,
+): Promise<{ readonly kind: 'done' | 'lost'; readonly committed: boolean }> {
+  let after: FileId | null = null
+  let committed = false
+  for (;;) {
+    run.options.signal.throwIfAborted()
+    const page = await run.timed('plan', () => planPage(context, run, after))
+    if (page === null) return { kind: 'done', committed }
+    after = page.last
+    const planned = await run.timed('apply', () => applyLocal(context, run, page))
+    const versionBefore = context.database.chain.point()?.version
+    const result = await push(context, run, planned)
+    committed ||= context.database.chain.point()?.version !== versionBefore
+    if (result === 'lost') return { kind: 'lost', committed }
+    await breathe()
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The deletion guard over a whole run: what would go on either side is counted before anything goes, together with
+ * what went while the side was not quiet.
+ */
+import { effectiveLocal, liveState } from '../model/dirtiness.ts'
+import { DavitError } from '../model/errors.ts'
+import type { FileId } from '../model/file-state.ts'
+import type { JsonObject } from '../model/json.ts'
+import { type DeletionWindow, type GuardedSide, guardDeletions } from '../reconcile/deletion-guard.ts'
+import { breathe, type SyncContext } from './context.ts'
+import { decide } from './plan.ts'
+import type { RunState } from './run-state.ts'
+
+const sides: readonly GuardedSide[] = ['local', 'remote']
+const windowKey = (side: GuardedSide) => `sync.deletions.${side}`
+
+/** Rejects with `deletion-guard`, before anything was deleted, when the plan would delete too much of either side. */
+export async function checkDeletions(context: SyncContext, run: RunState): Promise<void> {
+  const planned = await countDeletions(context, run)
+  for (const side of sides) {
+    const verdict = verdictFor(context, run, side, planned[side])
+    if (verdict.kind === 'allowed') continue
+    if (run.options.force) {
+      run.problem({
+        path: '',
+        code: 'deletion-guard',
+        detail: `The guard was lifted for this run: ${planned[side]} deletions.`,
+      })
+      continue
+    }
+    throw new DavitError('deletion-guard', verdict.reason, {
+      action: 'ask',
+      hint: 'If this is meant, run `davit sync --force`. Otherwise bring the files back; Davit goes on by itself.',
+      details: { side, deletions: planned[side] },
+    })
+  }
+}
+
+/** After a run: what it deleted counts towards the next ones; an approved plan begins a new window. */
+export function settleGuard(context: SyncContext, run: RunState): void {
+  for (const side of sides) {
+    const verdict = verdictFor(context, run, side, 0)
+    const window = run.options.force ? null : verdict.window
+    context.database.settings.set(windowKey(side), window as JsonObject | null)
+  }
+}
+
+function verdictFor(context: SyncContext, run: RunState, side: GuardedSide, planned: number) {
+  const counts = context.database.trees.counts()
+  const done = side === 'local' ? run.deletedHere : run.deletedThere
+  const filesNow = side === 'local' ? counts.localFiles : counts.remoteFiles
+  return guardDeletions({
+    side,
+    window: context.database.settings.get(windowKey(side)) as DeletionWindow | null,
+    deletions: planned + done,
+    filesTotal: filesNow + done,
+    maxDelete: context.settings.maxDelete,
+    nowMs: context.clock.now(),
+  })
+}
+
+async function countDeletions(context: SyncContext, run: RunState): Promise<Record<GuardedSide, number>> {
+  const found = { local: 0, remote: 0 }
+  for (let after: FileId | undefined; ; ) {
+    const page = context.database.trees.dirtyPage({
+      limit: 2_000,
+      ...(after === undefined ? {} : { after }),
+    })
+    for (const triple of page) {
+      const local = effectiveLocal(triple)
+      const live = liveState(triple)
+      if (!run.covers(local?.path, live?.path, triple.synced?.path)) continue
+      // Only what is missing on one side can end as a deletion on the other.
+      if (local !== null && live !== null) continue
+      const decision = decide(context, triple, null)
+      if (local !== null && decision.local === null) found.local += 1
+      if (live !== null && decision.remote === null) found.remote += 1
+    }
+    after = page.at(-1)?.id
+    if (page.length < 2_000) return found
+    await breathe()
+  }
+}

@@ -1,0 +1,413 @@
+/**
+ * Brings the local tree up to what the workspace holds: a merge of two streams in the order of paths, the scan and
+ * the index, neither of which is ever held whole. Files that moved keep their identity; nothing is called deleted
+ * that could not be looked at.
+ */
+
+import { isDavitError } from '../model/errors.ts'
+import type { FileId, FilePath, LocalFile } from '../model/file-state.ts'
+import { comparePaths, isAtOrBelow } from '../model/path.ts'
+import { type Arrival, type DisplacedRow, detectMoves } from '../reconcile/detect-moves.ts'
+import type { HashedFile, ScanEntry } from '../workspace/workspace.ts'
+import { breathe, type SyncContext } from './context.ts'
+import { requireRoot } from './require-root.ts'
+import type { RunState } from './run-state.ts'
+
+type FoundFile = Extract<ScanEntry, { readonly kind: 'file' }>
+type FoundFolder = Extract<ScanEntry, { readonly kind: 'folder' }>
+
+/** A file whose path holds another inode than before: saved by renaming, or moved here from elsewhere. */
+interface Replaced {
+  readonly old: LocalFile
+  readonly next: LocalFile
+}
+
+/** Beyond this many replaced files in one go, they are taken as edits in place without looking for moves among them. */
+const replacedMax = 50_000
+/** Hashes under way at once; the workspace groups them. */
+const hashingMax = 256
+/** Rows written in one transaction, after which others have their turn. */
+const rowsPerTransaction = 1_000
+
+/** Scans each of these paths with everything below it (`''`: the whole workspace) and settles what was found. */
+export async function indexWorkspace(
+  context: SyncContext,
+  run: RunState,
+  paths: readonly FilePath[],
+): Promise<void> {
+  const replaced: Replaced[] = []
+  for (const under of withoutCovered(paths)) await indexUnder(context, run, under, replaced)
+  // ORDER: the root is looked at after the last folder was read and before anything counts as deleted. A disk that
+  // was taken away meanwhile shows an empty folder.
+  await requireRoot(context)
+  await settle(context, replaced)
+}
+
+/** Leaves out what lies below another one of the paths, and repetitions. */
+export function withoutCovered(paths: readonly FilePath[]): FilePath[] {
+  const sorted = [...new Set(paths)].sort(comparePaths)
+  const kept: FilePath[] = []
+  const covering = new Set<FilePath>()
+  for (const path of sorted) {
+    let covered = covering.has('')
+    for (let slash = path.indexOf('/'); !covered && slash >= 0; slash = path.indexOf('/', slash + 1)) {
+      covered = covering.has(path.slice(0, slash))
+    }
+    if (covered) continue
+    covering.add(path)
+    kept.push(path)
+  }
+  return kept
+}
+
+/** Reads the index in the order of paths, a page at a time. */
+class IndexCursor {
+  private page: LocalFile[] = []
+  private position = 0
+  private done = false
+  private readonly context: SyncContext
+  private readonly under: FilePath
+  private after: FilePath | undefined
+
+  constructor(context: SyncContext, under: FilePath) {
+    this.context = context
+    this.under = under
+  }
+
+  peek(): LocalFile | null {
+    if (this.position >= this.page.length) {
+      if (this.done) return null
+      this.page = this.context.database.trees.localPage({
+        under: this.under,
+        limit: 2_000,
+        ...(this.after === undefined ? {} : { after: this.after }),
+      })
+      this.position = 0
+      this.done = this.page.length < 2_000
+      this.after = this.page.at(-1)?.state.path ?? this.after
+    }
+    return this.page[this.position] ?? null
+  }
+
+  next(): void {
+    this.position += 1
+  }
+}
+
+async function indexUnder(
+  context: SyncContext,
+  run: RunState,
+  under: FilePath,
+  replaced: Replaced[],
+): Promise<void> {
+  const cursor = new IndexCursor(context, under)
+  /** The innermost unreadable path met last: the scan is in the order of paths, so one is enough for all below it. */
+  let unknown: FilePath[] = []
+  const isUnknown = (path: FilePath) => {
+    unknown = unknown.filter(
+      (folder) => comparePaths(path, folder) < 0 || isAtOrBelow(path, folder) || path.startsWith(folder),
+    )
+    return unknown.some((folder) => isAtOrBelow(path, folder))
+  }
+  let found = 0
+
+  for await (const batch of context.workspace.scan({ under, signal: run.options.signal })) {
+    for (const problem of batch.problems) run.problem(problem)
+    const gone: LocalFile[] = []
+    const back: LocalFile[] = []
+    const fresh: { readonly entry: FoundFile; readonly old: LocalFile | null }[] = []
+    const folders: { readonly entry: FoundFolder; readonly old: LocalFile | null }[] = []
+    for (const entry of batch.entries) {
+      for (
+        let row = cursor.peek();
+        row !== null && comparePaths(row.state.path, entry.path) < 0;
+        row = cursor.peek()
+      ) {
+        if (!isUnknown(row.state.path)) gone.push(row)
+        cursor.next()
+      }
+      if (entry.kind === 'unknown') {
+        unknown.push(entry.path)
+        continue
+      }
+      let known: LocalFile | null = null
+      for (let row = cursor.peek(); row !== null && row.state.path === entry.path; row = cursor.peek()) {
+        if (row.state.kind === entry.kind && known === null) known = row
+        else gone.push(row)
+        cursor.next()
+      }
+      if (entry.kind === 'folder') {
+        if (known === null || known.absence !== null) folders.push({ entry, old: known })
+        else back.push(known)
+      } else if (known !== null && isSameOnDisk(known, entry)) {
+        back.push(known)
+      } else {
+        fresh.push({ entry, old: known })
+      }
+    }
+    found += batch.entries.length
+    markGone(context, gone)
+    markBack(context, back)
+    writeFolders(context, folders)
+    await hashAll(context, run, fresh, replaced)
+    run.progress('scan', found, found)
+    await breathe()
+  }
+  const rest: LocalFile[] = []
+  for (let row = cursor.peek(); row !== null; row = cursor.peek()) {
+    if (!isUnknown(row.state.path)) rest.push(row)
+    cursor.next()
+    if (rest.length === rowsPerTransaction) {
+      markGone(context, rest.splice(0))
+      await breathe()
+    }
+  }
+  markGone(context, rest)
+}
+
+/** The rule of when a content need not be read again. */
+function isSameOnDisk(row: LocalFile, entry: FoundFile): boolean {
+  const { stamp } = row
+  return (
+    stamp !== null &&
+    row.absence === null &&
+    !row.racy &&
+    stamp.size === entry.stamp.size &&
+    stamp.mtimeMs === entry.stamp.mtimeMs &&
+    stamp.ctimeMs === entry.stamp.ctimeMs &&
+    stamp.inode === entry.stamp.inode &&
+    row.state.executable === entry.executable
+  )
+}
+
+function markGone(context: SyncContext, rows: readonly LocalFile[]): void {
+  if (rows.length === 0) return
+  const { trees } = context.database
+  context.database.transaction(() => {
+    for (const row of rows) {
+      if (row.absence === 'unrepresentable') continue
+      if (row.absence === 'ignored') {
+        // The rule that covered it is gone, and so is the file: it is fetched again.
+        if (context.workspace.isIgnored(row.state.path)) continue
+        trees.removeLocal(row.id)
+        trees.putSynced(row.id, null)
+        continue
+      }
+      if (context.workspace.isIgnored(row.state.path)) {
+        // An ignore rule was added: the file is no longer looked at here, which deletes it nowhere.
+        if (trees.triple(row.id).synced === null) trees.removeLocal(row.id)
+        else trees.putLocal({ ...row, stamp: null, absence: 'ignored' })
+        continue
+      }
+      trees.setPresence(row.id, 'vanished')
+    }
+  })
+}
+
+/** A row that an earlier, interrupted look called vanished is there. */
+function markBack(context: SyncContext, rows: readonly LocalFile[]): void {
+  const { trees } = context.database
+  if (context.database.trees.unsettledPage('vanished', { limit: 1 }).length === 0) return
+  context.database.transaction(() => {
+    for (const row of rows) if (trees.presenceOf(row.id) === 'vanished') trees.setPresence(row.id, 'settled')
+  })
+}
+
+function writeFolders(
+  context: SyncContext,
+  folders: readonly { readonly entry: FoundFolder; readonly old: LocalFile | null }[],
+): void {
+  if (folders.length === 0) return
+  context.database.transaction(() => {
+    for (const { entry, old } of folders) {
+      context.database.trees.putLocal(
+        {
+          id: old?.id ?? context.random.uuid(),
+          state: {
+            path: entry.path,
+            kind: 'folder',
+            size: 0,
+            hash: null,
+            executable: false,
+            mtimeUs: 0,
+            metadata: old?.state.metadata ?? {},
+          },
+          stamp: entry.stamp,
+          racy: false,
+          absence: null,
+        },
+        old === null ? 'appeared' : 'settled',
+      )
+    }
+  })
+}
+
+async function hashAll(
+  context: SyncContext,
+  run: RunState,
+  fresh: readonly { readonly entry: FoundFile; readonly old: LocalFile | null }[],
+  replaced: Replaced[],
+): Promise<void> {
+  for (let start = 0; start < fresh.length; start += hashingMax) {
+    run.options.signal.throwIfAborted()
+    const block = fresh.slice(start, start + hashingMax)
+    const hashed = await Promise.all(block.map(({ entry, old }) => hashOne(context, run, entry.path, old)))
+    context.database.transaction(() => {
+      block.forEach(({ entry, old }, index) => {
+        const result = hashed[index]
+        if (!result) return
+        writeHashed(context, entry.path, old, result, replaced)
+      })
+    })
+  }
+}
+
+/** `null` when the file cannot be told now: what the index knows of it stays. */
+async function hashOne(
+  context: SyncContext,
+  run: RunState,
+  path: FilePath,
+  old: LocalFile | null,
+): Promise<HashedFile | null> {
+  try {
+    return await context.workspace.hash(path, run.options.signal)
+  } catch (error) {
+    if (isDavitError(error, 'file-changed')) {
+      run.again.add(path)
+      return null
+    }
+    if (isDavitError(error, 'file-busy', 'file-unreadable', 'path-unsafe')) {
+      const problem = { path, code: error.code, detail: error.message }
+      if (old === null) run.problem(problem)
+      else run.skip(old.id, problem)
+      return null
+    }
+    throw error
+  }
+}
+
+function writeHashed(
+  context: SyncContext,
+  path: FilePath,
+  old: LocalFile | null,
+  hashed: HashedFile,
+  replaced: Replaced[],
+): void {
+  const { trees } = context.database
+  const next: LocalFile = {
+    id: old?.id ?? context.random.uuid(),
+    state: {
+      path,
+      kind: 'file',
+      size: hashed.stamp.size,
+      hash: hashed.hash,
+      executable: hashed.executable,
+      mtimeUs: hashed.mtimeUs,
+      metadata: old?.state.metadata ?? {},
+    },
+    stamp: hashed.stamp,
+    racy: hashed.racy,
+    absence: null,
+  }
+  if (old === null) {
+    trees.putLocal(next, 'appeared')
+    return
+  }
+  const presence = trees.presenceOf(old.id)
+  const keeps = presence === 'appeared' ? 'appeared' : 'settled'
+  const isReplaced =
+    old.stamp !== null &&
+    (old.stamp.inode !== hashed.stamp.inode || old.stamp.birthtimeMs !== hashed.stamp.birthtimeMs) &&
+    keeps === 'settled'
+  if (isReplaced && replaced.length < replacedMax) replaced.push({ old, next })
+  else trees.putLocal(next, keeps)
+}
+
+/** Recognises moves among what came and went, and makes the outcome count. */
+async function settle(context: SyncContext, replaced: readonly Replaced[]): Promise<void> {
+  const { database } = context
+  const { trees } = database
+  const appeared = allUnsettled(context, 'appeared')
+  const vanished = allUnsettled(context, 'vanished')
+  if (appeared.length === 0 && vanished.length === 0 && replaced.length === 0) return
+
+  const displaced: DisplacedRow[] = [
+    ...vanished.flatMap((row) => displacedOf(row, 'vanished')),
+    ...replaced.flatMap(({ old }) => displacedOf(old, 'replaced')),
+  ]
+  const arrivals: Arrival[] = [
+    ...appeared.flatMap((row) => arrivalOf(row, 'appeared')),
+    ...replaced.flatMap(({ next }) => arrivalOf(next, 'replaced')),
+  ]
+  const moves = displaced.length === 0 || arrivals.length === 0 ? [] : detectMoves({ displaced, arrivals })
+
+  const rows = new Map<FileId, LocalFile>()
+  for (const row of vanished) rows.set(row.id, row)
+  for (const { old } of replaced) rows.set(old.id, old)
+  const arrived = new Map<FilePath, { readonly file: LocalFile; readonly appeared: boolean }>()
+  for (const row of appeared) arrived.set(row.state.path, { file: row, appeared: true })
+  for (const { next } of replaced) arrived.set(next.state.path, { file: next, appeared: false })
+
+  const movedIds = new Set<FileId>()
+  const takenPaths = new Set<FilePath>()
+  // ORDER: the moves in one transaction, all of them before anything is called deleted. After a crash in between the
+  // rest is still unsettled and is looked at again.
+  database.transaction(() => {
+    for (const move of moves) {
+      const arrival = arrived.get(move.to)
+      const row = rows.get(move.id)
+      if (arrival === undefined || row === undefined) continue
+      if (arrival.appeared) trees.removeLocal(arrival.file.id)
+      trees.putLocal(
+        { ...arrival.file, id: row.id, state: { ...arrival.file.state, metadata: row.state.metadata } },
+        'settled',
+      )
+      movedIds.add(row.id)
+      takenPaths.add(move.to)
+    }
+    for (const { old, next } of replaced) {
+      if (movedIds.has(old.id)) continue
+      // Its path went to another file and it is found nowhere: it is gone. Otherwise it was edited in place.
+      if (takenPaths.has(next.state.path)) trees.removeLocal(old.id)
+      else trees.putLocal(next, 'settled')
+    }
+  })
+  const left = appeared.filter((row) => !takenPaths.has(row.state.path))
+  await inBlocks(context, left, (row) => trees.setPresence(row.id, 'settled'))
+  const deleted = vanished.filter((row) => !movedIds.has(row.id))
+  await inBlocks(context, deleted, (row) => trees.removeLocal(row.id))
+}
+
+async function inBlocks<T>(context: SyncContext, rows: readonly T[], work: (row: T) => void): Promise<void> {
+  for (let start = 0; start < rows.length; start += rowsPerTransaction) {
+    context.database.transaction(() => {
+      for (const row of rows.slice(start, start + rowsPerTransaction)) work(row)
+    })
+    await breathe()
+  }
+}
+
+function allUnsettled(context: SyncContext, presence: 'appeared' | 'vanished'): LocalFile[] {
+  const rows: LocalFile[] = []
+  for (let after: FileId | undefined; ; ) {
+    const page = context.database.trees.unsettledPage(presence, {
+      limit: 5_000,
+      ...(after === undefined ? {} : { after }),
+    })
+    for (const row of page) rows.push(row)
+    if (page.length < 5_000) return rows
+    after = page.at(-1)?.id
+  }
+}
+
+function displacedOf(row: LocalFile, how: DisplacedRow['how']): DisplacedRow[] {
+  if (row.state.kind !== 'file' || row.stamp === null || row.state.hash === null) return []
+  return [
+    { id: row.id, path: row.state.path, stamp: row.stamp, hash: row.state.hash, size: row.state.size, how },
+  ]
+}
+
+function arrivalOf(row: LocalFile, how: Arrival['how']): Arrival[] {
+  if (row.state.kind !== 'file' || row.stamp === null || row.state.hash === null) return []
+  return [{ path: row.state.path, stamp: row.stamp, hash: row.state.hash, size: row.state.size, how }]
+}

@@ -1,0 +1,248 @@
+/** A page of the dirty set, decided: what becomes of each file, with the paths of all of them settled. */
+import { createHash } from 'node:crypto'
+import { effectiveLocal, liveState } from '../model/dirtiness.ts'
+import { isDavitError } from '../model/errors.ts'
+import type { ContentHash, FileId, FilePath, FileTriple, LocalFile, RemoteFile } from '../model/file-state.ts'
+import { mergeTextBytesMax } from '../model/limits.ts'
+import { parentOf } from '../model/path.ts'
+import type { Decision } from '../reconcile/decision.ts'
+import { foldPath } from '../reconcile/portable-path.ts'
+import { type ReconcileInput, reconcile } from '../reconcile/reconcile.ts'
+import { type PathWorld, settlePaths } from '../reconcile/settle-paths.ts'
+import { nowIso, type SyncContext } from './context.ts'
+import { fetchContent } from './fetch-content.ts'
+import { joiningKey } from './join.ts'
+import type { RunState } from './run-state.ts'
+
+export interface PlannedFile {
+  readonly decision: Decision
+  readonly triple: FileTriple
+}
+
+export interface PlanPage {
+  readonly files: readonly PlannedFile[]
+  /** Contents that came out of merges, by hash: they exist nowhere else yet. */
+  readonly merged: ReadonlyMap<ContentHash, Uint8Array>
+  /** Continue behind this id. */
+  readonly last: FileId
+}
+
+/** A page may grow by the files that stand in its way, up to this many times the batch. */
+const growthMax = 5
+
+/** The next page behind `after`; `null` when the dirty set has no more. */
+export async function planPage(
+  context: SyncContext,
+  run: RunState,
+  after: FileId | null,
+): Promise<PlanPage | null> {
+  const { database, settings } = context
+  const page = database.trees.dirtyPage({
+    limit: settings.batch,
+    minor: run.options.kind === 'full',
+    ...(after === null ? {} : { after }),
+  })
+  const last = page.at(-1)?.id
+  if (last === undefined) return null
+  const merged = new Map<ContentHash, Uint8Array>()
+  const chosen = new Map<FileId, PlannedFile>()
+  const queue = page.filter((triple) => isInScope(run, triple))
+  for (let triple = queue.shift(); triple !== undefined; triple = queue.shift()) {
+    const identified = identify(context, triple)
+    if (chosen.has(identified.id) || run.skipped.has(identified.id)) continue
+    const decision = await decideWithMerge(context, run, identified, merged)
+    if (decision === null) continue
+    chosen.set(identified.id, { decision, triple: identified })
+  }
+  return { files: await settleAll(context, run, chosen, merged), merged, last }
+}
+
+/** Settles the paths of a batch; files that stand in the way of one are decided with it. */
+async function settleAll(
+  context: SyncContext,
+  run: RunState,
+  chosen: Map<FileId, PlannedFile>,
+  merged: Map<ContentHash, Uint8Array>,
+): Promise<PlannedFile[]> {
+  const world = pathWorld(context)
+  for (;;) {
+    const { decisions, blocked } = settlePaths({
+      decisions: [...chosen.values()].map(({ decision }) => decision),
+      world,
+      instance: context.instance(),
+      now: nowIso(context),
+    })
+    const missing = new Set(blocked.flatMap(({ by }) => by))
+    let grown = false
+    for (const id of missing) {
+      if (chosen.has(id) || run.skipped.has(id) || chosen.size >= context.settings.batch * growthMax) continue
+      const triple = identify(context, context.database.trees.triple(id))
+      const decision = await decideWithMerge(context, run, triple, merged)
+      if (decision === null) continue
+      chosen.set(triple.id, { decision, triple })
+      grown = true
+    }
+    if (grown) continue
+    const waiting = new Set(blocked.map(({ id }) => id))
+    return decisions.flatMap((decision) => {
+      const triple = chosen.get(decision.id)?.triple
+      return triple === undefined || waiting.has(decision.id) ? [] : [{ decision, triple }]
+    })
+  }
+}
+
+function pathWorld(context: SyncContext): PathWorld {
+  const { trees } = context.database
+  const entry = (file: LocalFile | RemoteFile | null) =>
+    file === null ? null : { id: file.id, kind: file.state.kind }
+  return {
+    at: (tree, path) => {
+      switch (tree) {
+        case 'local': {
+          const file = trees.localAt(path)
+          return file !== null && file.absence !== null ? null : entry(file)
+        }
+        case 'remote':
+          return entry(trees.remoteAt(path))
+      }
+    },
+    below: (tree, folder) => below(context, tree, folder),
+    isFoldedTaken: (path) => isFoldedTaken(context, path),
+  }
+}
+
+/** Entries of a folder that are looked through for a name that differs in case only. */
+const siblingsMax = 100_000
+
+/** Asked for the names of files that stand aside, which is rare; it reads the folder that the name is for. */
+function isFoldedTaken(context: SyncContext, path: FilePath): boolean {
+  const { trees } = context.database
+  if (trees.syncedAt(path) !== null || trees.hasBelow('synced', path)) return true
+  const folded = foldPath(path)
+  for (const tree of ['local', 'remote'] as const) {
+    let seen = 0
+    for (const entry of below(context, tree, parentOf(path))) {
+      const other = foldPath(entry.path)
+      if (other === folded || other.startsWith(`${folded}/`)) return true
+      seen += 1
+      if (seen === siblingsMax) break
+    }
+  }
+  return false
+}
+
+function* below(
+  context: SyncContext,
+  tree: 'local' | 'remote',
+  folder: FilePath,
+): Generator<{ readonly id: FileId; readonly path: FilePath }> {
+  const { trees } = context.database
+  for (let after: FilePath | undefined; ; ) {
+    const from = { under: folder, limit: 200, ...(after === undefined ? {} : { after }) }
+    const page =
+      tree === 'local'
+        ? trees.localPage(from).map(({ id, state }) => ({ id, path: state.path }))
+        : trees.remotePage(from).map(({ id, state }) => ({ id, path: state.path }))
+    for (const entry of page) if (entry.path !== folder) yield entry
+    const last = page.at(-1)
+    if (last === undefined || page.length < 200) return
+    after = last.path
+  }
+}
+
+function isInScope(run: RunState, triple: FileTriple): boolean {
+  return run.covers(triple.local?.state.path, triple.synced?.path, triple.remote?.state.path)
+}
+
+/**
+ * A file that is new here may be one that the chain knows: created at the same path by somebody else, or, while
+ * joining with a fresh state, deleted by somebody else and left here unchanged.
+ */
+function identify(context: SyncContext, triple: FileTriple): FileTriple {
+  const { database } = context
+  const { trees } = database
+  const { local } = triple
+  if (local === null || local.absence !== null || triple.synced !== null || triple.remote !== null)
+    return triple
+  const there = trees.remoteAt(local.state.path)
+  if (there !== null && there.id !== triple.id && there.state.kind === local.state.kind) {
+    const known = trees.triple(there.id)
+    if (known.local === null && known.synced === null) {
+      database.transaction(() => trees.rekeyLocal(triple.id, there.id))
+      return trees.triple(there.id)
+    }
+  }
+  if (there === null && database.settings.get(joiningKey) === 'fresh') {
+    const tombstone = trees.tombstoneAt(local.state.path, local.state.hash)
+    if (tombstone !== null && trees.triple(tombstone.id).local === null) {
+      database.transaction(() => {
+        trees.rekeyLocal(triple.id, tombstone.id)
+        trees.putSynced(tombstone.id, { ...local.state })
+      })
+      return trees.triple(tombstone.id)
+    }
+  }
+  return triple
+}
+
+/** The decision on one file as the trees stand. */
+export function decide(context: SyncContext, triple: FileTriple, merge: ReconcileInput['merge']): Decision {
+  const local = effectiveLocal(triple)
+  const remote = liveState(triple)
+  const path = remote?.path ?? local?.path ?? triple.synced?.path ?? ''
+  return reconcile({
+    id: triple.id,
+    local,
+    synced: triple.synced,
+    remote,
+    conflicts: context.database.conflicts.ofFile(triple.id),
+    instance: context.instance(),
+    policy: context.settings.policyFor(path),
+    merge,
+    now: nowIso(context),
+  })
+}
+
+async function decideWithMerge(
+  context: SyncContext,
+  run: RunState,
+  triple: FileTriple,
+  merged: Map<ContentHash, Uint8Array>,
+): Promise<Decision | null> {
+  const decision = decide(context, triple, null)
+  if (decision.needsMerge === null) return decision
+  try {
+    const content = await mergeContents(context, run, triple, decision.needsMerge)
+    if (content === null) return decide(context, triple, { kind: 'conflict' })
+    const hash = createHash('sha256').update(content).digest('hex')
+    merged.set(hash, content)
+    return decide(context, triple, { kind: 'merged', hash, size: content.length })
+  } catch (error) {
+    if (!isDavitError(error, 'file-changed') || triple.local === null) throw error
+    run.lookAgainAt(triple.local.state.path, triple.id)
+    return null
+  }
+}
+
+/** `null` when they do not merge, or are too large to try. */
+async function mergeContents(
+  context: SyncContext,
+  run: RunState,
+  triple: FileTriple,
+  needed: NonNullable<Decision['needsMerge']>,
+): Promise<Uint8Array | null> {
+  const { local } = triple
+  const live = liveState(triple)
+  if (local === null || local.stamp === null || live === null) return null
+  if (Math.max(local.state.size, live.size, triple.synced?.size ?? 0) > mergeTextBytesMax) return null
+  if (needed.base !== null && context.database.contents.find(needed.base) === null) return null
+  const { signal } = run.options
+  const chunks: Uint8Array[] = []
+  for await (const chunk of context.workspace.source(local.state.path, local.stamp).open(signal))
+    chunks.push(chunk)
+  const base =
+    needed.base === null ? null : await fetchContent(context, needed.base, mergeTextBytesMax, signal)
+  const remote = await fetchContent(context, needed.remote, mergeTextBytesMax, signal)
+  const result = context.merger.merge({ path: live.path, base, local: Buffer.concat(chunks), remote })
+  return result.kind === 'merged' ? result.content : null
+}

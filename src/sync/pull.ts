@@ -1,0 +1,233 @@
+/**
+ * Reads what others committed and takes it into the remote tree. Finds out, by names and hashes alone, whether the
+ * store still is the one that this instance knows: a fork is healed here, a rolled back or foreign store halts.
+ */
+import type { ChainPoint, Changeset } from '../model/changeset.ts'
+import { emptyDigest } from '../model/digest.ts'
+import { DavitError } from '../model/errors.ts'
+import type { HeadListing } from '../remote/remote.ts'
+import { revertChangeset } from './apply-changeset.ts'
+import { breathe, type SyncContext } from './context.ts'
+import { join } from './join.ts'
+import { applyAll, hashAt, type TakeInOptions, takeIn } from './take-in.ts'
+
+export interface PullOptions extends TakeInOptions {
+  /** List `version/` instead of asking for the known head: at start, after an own commit, once a minute. */
+  readonly list: boolean
+}
+
+export interface PullResult {
+  /** Changesets taken in. */
+  readonly count: number
+  readonly point: ChainPoint
+  /** Whether `version/` was listed. */
+  readonly listed: boolean
+}
+
+/** Requires that this instance has joined a store. Leaves the remote tree at the head, or rejects with it unchanged. */
+export async function pull(context: SyncContext, options: PullOptions): Promise<PullResult> {
+  const { chain } = context.database
+  const known = chain.point()
+  if (known === null) throw new DavitError('internal', 'no store was joined yet', { action: 'give-up' })
+  if (!options.list && (await context.remote.check(known)) === 'unchanged') {
+    return { count: 0, point: known, listed: false }
+  }
+  const head = await currentHead(context, await context.remote.listHeads())
+  if (head.version === known.version && head.hash === known.hash)
+    return { count: 0, point: known, listed: true }
+  const count = await readTo(context, known, head, options)
+  return { count, point: chain.point() ?? head, listed: true }
+}
+
+/** The one head of the store that this instance joined; heals several. Rejects when the store is gone. */
+async function currentHead(context: SyncContext, listing: HeadListing): Promise<ChainPoint> {
+  switch (listing.kind) {
+    case 'one':
+      return listing.head
+    case 'several': {
+      const head = await context.remote.healHeads(listing.heads)
+      context.emit({
+        type: 'remote.fork',
+        data: {
+          heads: listing.heads.map((one) => `${one.version}-${one.hash}`),
+          kept: `${head.version}-${head.hash}`,
+        },
+      })
+      return head
+    }
+    case 'missing':
+    case 'empty':
+      throw new DavitError('remote-missing', `the store at ${context.remote.url} was emptied or removed`, {
+        action: 'ask',
+        hint: 'If it comes back, Davit goes on by itself. Otherwise choose: `davit recover republish` (put back what this instance has) or `davit recover adopt` (start a new store). Nothing was deleted here.',
+      })
+  }
+}
+
+async function readTo(
+  context: SyncContext,
+  known: ChainPoint,
+  head: ChainPoint,
+  options: PullOptions,
+): Promise<number> {
+  const { chain } = context.database
+  const reading = await context.remote.readChain(
+    known,
+    head,
+    (version) => hashAt(context, version),
+    options.signal,
+  )
+  if (reading.kind === 'extends') return applyAll(context, reading, options)
+  await takeOver(context, { known, ancestor: reading.ancestor, head, force: false }, options)
+  return Math.max(0, (chain.point()?.version ?? 0) - (reading.ancestor?.version ?? 0))
+}
+
+export interface TakeOver {
+  readonly known: ChainPoint
+  readonly ancestor: ChainPoint | null
+  readonly head: ChainPoint
+  /** A person chose to republish: what the store lost is taken for orphaned without being looked for. */
+  readonly force: boolean
+}
+
+/**
+ * This instance's head is not in the chain. Changesets that the chain says it adopts are taken back from the remote
+ * tree and `synced` is left alone; orphans of a fork go back to their `before`, so that ordinary reconciling makes
+ * the changes again, and are named in the next commit. Anything else is a rolled back or replaced store.
+ */
+export async function takeOver(
+  context: SyncContext,
+  fork: TakeOver,
+  options: Pick<PullOptions, 'signal' | 'onChangeset'>,
+): Promise<void> {
+  const { database, remote } = context
+  const { ancestor, head, known } = fork
+  if (ancestor === null) throw rolledBack(context, fork)
+  await requireSameSet(context, head)
+  const orphans = await ownChangesets(context, ancestor, known)
+  const isBehind = head.version === ancestor.version
+  const incoming = isBehind
+    ? []
+    : await collect(
+        await remote.readChain(ancestor, head, (version) => hashAt(context, version), options.signal),
+      )
+  if (incoming === null) throw rolledBack(context, fork)
+  if (orphans === null) {
+    // The journal does not reach back that far. If everything that is known here was taken in by somebody, the store
+    // is joined anew; files that are equal are recognised.
+    if (!incoming.some((changeset) => changeset.header.adopts.includes(known.hash)))
+      throw rolledBack(context, fork)
+    await join(context, { mode: 'keep', create: false, ...options })
+    return
+  }
+  const adopted = new Set(incoming.flatMap((changeset) => changeset.header.adopts))
+  const lost = orphans.filter((changeset) => !adopted.has(changeset.point.hash))
+  if (lost.length > 0 && !fork.force) {
+    if (isBehind) throw rolledBack(context, fork)
+    for (const changeset of lost) {
+      if (!(await remote.hasChangeset(changeset.point))) throw rolledBack(context, fork)
+    }
+  }
+  database.transaction(() => {
+    for (const changeset of [...orphans].reverse()) {
+      const isAdopted = adopted.has(changeset.point.hash)
+      revertChangeset(database, changeset, { undoSynced: !isAdopted })
+    }
+    const header = headerAt(context, ancestor)
+    database.chain.rewind({
+      point: ancestor,
+      digest: header?.digest ?? emptyDigest,
+      checkpoint: header?.checkpoint ?? null,
+    })
+    for (const changeset of lost) database.chain.putOrphan(changeset.point.hash)
+  })
+  context.emit({
+    type: 'remote.fork',
+    data: {
+      ancestor: ancestor.version,
+      head: `${head.version}-${head.hash}`,
+      orphans: lost.map((changeset) => changeset.point.hash),
+      adopted: orphans.length - lost.length,
+    },
+  })
+  let done = 0
+  for (const changeset of incoming) {
+    takeIn(context, changeset)
+    done += 1
+    options.onChangeset?.(done, incoming.length)
+    await breathe()
+  }
+}
+
+async function requireSameSet(context: SyncContext, head: ChainPoint): Promise<void> {
+  const expected = context.database.chain.replicaSet()
+  if (head.version === 0 || expected === null) return
+  const found = (await context.remote.readChangeset(head)).header.replicaSet
+  if (found === expected) return
+  throw new DavitError(
+    'remote-foreign',
+    `the store at ${context.remote.url} belongs to another replica set`,
+    {
+      action: 'ask',
+      hint: 'Check the URL. If the store was replaced on purpose, run `davit recover adopt`: it is joined as it is, and what only exists here is kept. Nothing was deleted.',
+      details: { expected, found },
+    },
+  )
+}
+
+/** The changesets of the journal behind `ancestor` up to `known`; `null` when the journal does not reach that far. */
+async function ownChangesets(
+  context: SyncContext,
+  ancestor: ChainPoint,
+  known: ChainPoint,
+): Promise<Changeset[] | null> {
+  const changesets: Changeset[] = []
+  for (let version = ancestor.version + 1; version <= known.version; version++) {
+    const bytes = context.database.chain.bytesAt(version)
+    const hash = context.database.chain.hashAt(version)
+    if (bytes === null || hash === null) return null
+    changesets.push(context.remote.decodeChangeset({ version, hash }, bytes))
+    if (changesets.length % 100 === 0) await breathe()
+  }
+  return changesets
+}
+
+function headerAt(context: SyncContext, point: ChainPoint) {
+  if (point.version === 0) return null
+  const bytes = context.database.chain.bytesAt(point.version)
+  if (bytes === null) {
+    throw new DavitError(
+      'remote-rolled-back',
+      `the journal does not reach back to version ${point.version}`,
+      {
+        action: 'ask',
+        hint: 'Run `davit recover adopt`: the store is joined as it is, and what only exists here is kept.',
+      },
+    )
+  }
+  return context.remote.decodeChangeset(point, bytes).header
+}
+
+async function collect(
+  reading: Awaited<ReturnType<SyncContext['remote']['readChain']>>,
+): Promise<Changeset[] | null> {
+  if (reading.kind !== 'extends') return null
+  const changesets: Changeset[] = []
+  for await (const changeset of reading.changesets) changesets.push(changeset)
+  return changesets
+}
+
+function rolledBack(context: SyncContext, fork: Pick<TakeOver, 'known' | 'head'>): DavitError {
+  return new DavitError(
+    'remote-rolled-back',
+    `the store at ${context.remote.url} was rolled back or replaced: it stands at version ${fork.head.version}, without version ${fork.known.version} that this instance has seen`,
+    {
+      action: 'ask',
+      hint: 'Choose: `davit recover republish` (commit again what the store lost), `davit recover adopt` (join the store as it is and keep what only exists here), or repair the store. Nothing was deleted here.',
+      details: {
+        known: `${fork.known.version}-${fork.known.hash}`,
+        head: `${fork.head.version}-${fork.head.hash}`,
+      },
+    },
+  )
+}

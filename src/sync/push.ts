@@ -1,0 +1,412 @@
+/**
+ * The remote half of a batch: contents into the store, then the operations that speak of them. What cannot be sent
+ * now is left out with a problem; it never holds up the rest, except what needs its path.
+ */
+
+import type { Operation } from '../model/changeset.ts'
+import type { ContentSource } from '../model/content.ts'
+import { liveState } from '../model/dirtiness.ts'
+import { type DavitError, isDavitError } from '../model/errors.ts'
+import type { ContentHash, FileId, FilePath, FileState, FileTriple } from '../model/file-state.ts'
+import { changesetOperationsMax, changesetPlainBytesMax, commitContentBytesMax } from '../model/limits.ts'
+import type { ConflictChange, Decision } from '../reconcile/decision.ts'
+import { commitOperations } from './commit.ts'
+import { nowIso, type SyncContext } from './context.ts'
+import { putOperation } from './put-operation.ts'
+import { requireRoot } from './require-root.ts'
+import type { RunState } from './run-state.ts'
+
+/** A decision whose local half stands on the disk, and the file as the trees have it now. */
+export interface Planned {
+  readonly decision: Decision
+  readonly triple: FileTriple
+}
+
+/** The operations of one file, and the contents that have to be in the store before them. */
+interface Wish {
+  readonly id: FileId
+  readonly operations: readonly Operation[]
+  readonly contents: readonly { readonly hash: ContentHash; readonly size: number }[]
+  /** The path that the file takes, and the one that it gives up, in the remote tree. */
+  readonly takes: FilePath | null
+  readonly gives: FilePath | null
+  readonly deletion: FilePath | null
+  readonly triple: FileTriple
+  readonly plainBytes: number
+}
+
+export type PushResult = 'done' | 'lost'
+
+/** Commits what the decisions ask of the remote, in as many changesets as it needs. `lost`: pull and plan again. */
+export async function push(
+  context: SyncContext,
+  run: RunState,
+  planned: readonly Planned[],
+): Promise<PushResult> {
+  const wishes = planned.flatMap((one) => {
+    const wish = wishOf(context, one)
+    return wish === null ? [] : [wish]
+  })
+  if (wishes.length === 0) return 'done'
+  const uploader = new Uploader(context, run)
+  for (const group of changesetGroups(context, wishes)) {
+    run.options.signal.throwIfAborted()
+    const ready = await uploader.upload(group)
+    const standing = withFreePaths(context, await confirmDeletions(context, run, ready))
+    if (standing.length === 0) continue
+    const operations = [...uploader.objectsFor(standing), ...standing.flatMap((wish) => wish.operations)]
+    const result = await run.timed('commit', () => commitOperations(context, operations, run.options.signal))
+    if (result.kind === 'lost') return 'lost'
+    count(context, run, standing)
+    run.progress('push', standing.length, wishes.length)
+  }
+  return 'done'
+}
+
+function wishOf(context: SyncContext, { decision, triple }: Planned): Wish | null {
+  const live = liveState(triple)
+  const operations: Operation[] = []
+  const contents: { hash: ContentHash; size: number }[] = []
+  const target = decision.remote
+  if (target === null && live !== null) {
+    operations.push({ kind: 'delete', id: decision.id, before: live })
+  } else if (target !== null && (live === null || JSON.stringify(target) !== JSON.stringify(live))) {
+    if (live === null || !sameState(live, target)) {
+      operations.push(putOperation(decision.id, live, target))
+      if (target.hash !== null && target.hash !== live?.hash)
+        contents.push({ hash: target.hash, size: target.size })
+    }
+  }
+  for (const change of decision.conflicts) {
+    const operation = conflictOperation(context, decision, triple, change)
+    if (operation === null) continue
+    operations.push(operation)
+    if ((change.change === 'open' || change.change === 'update') && change.aspect === 'content') {
+      contents.push({ hash: change.own.hash, size: change.own.size })
+    }
+  }
+  if (operations.length === 0) return null
+  return {
+    id: decision.id,
+    operations,
+    contents,
+    takes: target !== null && target.path !== live?.path ? target.path : null,
+    gives: live !== null && target?.path !== live.path ? live.path : null,
+    deletion: target === null && live !== null && triple.local === null ? live.path : null,
+    triple,
+    plainBytes: operations.reduce((sum, operation) => sum + JSON.stringify(operation).length + 1, 0),
+  }
+}
+
+function sameState(left: FileState, right: FileState): boolean {
+  return putIsEmpty(putOperation('', left, right))
+}
+
+function putIsEmpty(operation: Operation): boolean {
+  return operation.kind === 'put' && operation.before !== null && Object.keys(operation.before).length === 0
+}
+
+function conflictOperation(
+  context: SyncContext,
+  decision: Decision,
+  triple: FileTriple,
+  change: ConflictChange,
+): Operation | null {
+  const { id: instance, name } = context.instance()
+  const path = decision.remote?.path ?? decision.local?.path ?? triple.remote?.state.path ?? ''
+  const open = context.database.conflicts.get(change.id)
+  switch (change.change) {
+    case 'open':
+    case 'update':
+      return {
+        kind: 'conflict',
+        id: change.id,
+        fileId: decision.id,
+        path,
+        conflict: open?.kind ?? change.kind,
+        aspect: change.aspect,
+        base: open === null ? change.base : open.base,
+        add: [
+          {
+            instance,
+            name,
+            hash: change.own.hash,
+            size: change.own.size,
+            ...(change.own.value === undefined ? {} : { value: change.own.value }),
+            at: nowIso(context),
+          },
+        ],
+        remove: change.replaces === null ? [] : [{ instance, hash: change.replaces }],
+      }
+    case 'withdraw': {
+      if (open === null) return null
+      if (open.candidates.some((side) => side.instance !== instance)) {
+        return {
+          kind: 'conflict',
+          id: open.id,
+          fileId: open.fileId,
+          path,
+          conflict: open.kind,
+          aspect: open.aspect,
+          base: open.base,
+          add: [],
+          remove: [{ instance, hash: change.hash }],
+        }
+      }
+      return resolveOperation(open, 'equal', committedHashes(triple))
+    }
+    case 'deleted':
+      return open === null ? null : resolveOperation(open, 'deleted', committedHashes(triple))
+  }
+}
+
+function committedHashes(triple: FileTriple): ContentHash[] {
+  const hash = liveState(triple)?.hash
+  return hash === null || hash === undefined ? [] : [hash]
+}
+
+/** Closes a conflict over every side that is written in it, and the committed ones named beside. */
+export function resolveOperation(
+  open: import('../model/conflict.ts').Conflict,
+  strategy: Extract<Operation, { readonly kind: 'resolve' }>['strategy'],
+  committed: readonly ContentHash[],
+): Operation {
+  return {
+    kind: 'resolve',
+    id: open.id,
+    fileId: open.fileId,
+    strategy,
+    decided: [...new Set([...open.candidates.map((side) => side.hash), ...committed])],
+    before: {
+      path: open.path,
+      conflict: open.kind,
+      aspect: open.aspect,
+      base: open.base,
+      candidates: open.candidates,
+      detectedAt: open.detectedAt,
+      version: open.version,
+    },
+  }
+}
+
+/**
+ * Cuts the wishes into groups that fit one changeset each. A wish comes after the one that vacates the path it takes,
+ * or in the same group: a changeset is applied as a set, so a cycle stays together.
+ */
+function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][] {
+  const byVacated = new Map<FilePath, Wish>()
+  for (const wish of wishes) if (wish.gives !== null) byVacated.set(wish.gives, wish)
+  const groups: Wish[][] = []
+  const placed = new Set<FileId>()
+  let group: Wish[] = []
+  let operations = 0
+  let plain = 0
+  let bytes = 0
+  const close = () => {
+    if (group.length > 0) groups.push(group)
+    group = []
+    operations = 0
+    plain = 0
+    bytes = 0
+  }
+  for (const first of wishes) {
+    if (placed.has(first.id)) continue
+    // The chain of files that have to go before it, down to a free path or round a cycle.
+    const together: Wish[] = []
+    for (let wish: Wish | undefined = first; wish !== undefined && !placed.has(wish.id); ) {
+      placed.add(wish.id)
+      together.push(wish)
+      wish = wish.takes === null ? undefined : byVacated.get(wish.takes)
+    }
+    for (const wish of together.reverse()) {
+      const missing = wish.contents.filter(({ hash }) => context.database.contents.find(hash) === null)
+      const size = missing.reduce((sum, content) => sum + content.size, 0)
+      const needs = wish.operations.length + missing.length
+      const isFull =
+        operations + needs > changesetOperationsMax ||
+        plain + wish.plainBytes + missing.length * 256 > changesetPlainBytesMax * 0.9 ||
+        bytes + size > commitContentBytesMax
+      if (isFull && together.length === 1) close()
+      group.push(wish)
+      operations += needs
+      plain += wish.plainBytes + missing.length * 256
+      bytes += size
+    }
+  }
+  close()
+  return groups
+}
+
+/** Contents of a batch on their way into the store, each hash once. */
+class Uploader {
+  private readonly context: SyncContext
+  private readonly run: RunState
+
+  constructor(context: SyncContext, run: RunState) {
+    this.context = context
+    this.run = run
+  }
+
+  /** The wishes whose contents are all in the store, or were there. */
+  async upload(wishes: readonly Wish[]): Promise<Wish[]> {
+    const jobs = new Map<ContentHash, { readonly size: number; readonly wishes: Wish[] }>()
+    for (const wish of wishes) {
+      for (const { hash, size } of wish.contents) {
+        if (this.run.objects.has(hash) || this.context.database.contents.find(hash) !== null) continue
+        const job = jobs.get(hash)
+        if (job === undefined) jobs.set(hash, { size, wishes: [wish] })
+        else job.wishes.push(wish)
+      }
+    }
+    const failed = new Set<FileId>()
+    const queue = [...jobs]
+    let done = 0
+    let next = 0
+    let stopped: unknown = null
+    this.run.bytesTotal += queue.reduce((sum, [, { size }]) => sum + size, 0)
+    const work = async () => {
+      while (next < queue.length && stopped === null) {
+        const job = queue[next]
+        next += 1
+        if (job === undefined) return
+        const [hash, { size, wishes: users }] = job
+        try {
+          if (!(await this.uploadOne(hash, size, users))) for (const user of users) failed.add(user.id)
+          done += 1
+          this.run.progress('push', done, queue.length)
+        } catch (error) {
+          stopped ??= error
+        }
+      }
+    }
+    await this.run.timed('push', () =>
+      Promise.all(Array.from({ length: Math.min(this.context.settings.concurrency, queue.length) }, work)),
+    )
+    if (stopped !== null) throw stopped
+    return wishes.filter((wish) => !failed.has(wish.id))
+  }
+
+  /** `false` when no file here has the content any more, or the store does not take it. */
+  private async uploadOne(hash: ContentHash, size: number, users: readonly Wish[]): Promise<boolean> {
+    const { remote } = this.context
+    for (const user of users) {
+      const source = this.sourceOf(hash, user)
+      if (source === null) continue
+      try {
+        const name = await remote.writeContent(hash, source, this.run.options.signal)
+        this.run.objects.set(hash, { kind: 'object', hash, size, name, before: null })
+        this.run.uploaded += 1
+        this.run.bytesDone += size
+        return true
+      } catch (error) {
+        if (isDavitError(error, 'file-changed')) {
+          const path = user.triple.local?.state.path
+          if (path !== undefined) this.run.lookAgainAt(path, user.id)
+          continue
+        }
+        if (isDavitError(error, 'remote-too-large', 'file-unreadable', 'file-busy', 'remote-full')) {
+          for (const wish of users) this.run.skip(wish.id, this.problemOf(wish, error))
+          return false
+        }
+        throw error
+      }
+    }
+    return false
+  }
+
+  private problemOf(wish: Wish, error: DavitError) {
+    const path = wish.triple.local?.state.path ?? wish.triple.remote?.state.path ?? ''
+    return { path, code: error.code, detail: error.message }
+  }
+
+  private sourceOf(hash: ContentHash, user: Wish): ContentSource | null {
+    const local = this.context.database.trees.triple(user.id).local
+    if (local === null || local.stamp === null || local.state.hash !== hash) return null
+    return this.context.workspace.source(local.state.path, local.stamp)
+  }
+
+  objectsFor(wishes: readonly Wish[]): Operation[] {
+    const operations = new Map<ContentHash, Operation>()
+    for (const wish of wishes) {
+      for (const { hash } of wish.contents) {
+        const operation = this.run.objects.get(hash)
+        if (operation === undefined || this.context.database.contents.find(hash) !== null) continue
+        operations.set(hash, operation)
+      }
+    }
+    return [...operations.values()]
+  }
+}
+
+/** A deletion is committed only when, at this moment, the root is the right one and nothing stands at the path. */
+async function confirmDeletions(
+  context: SyncContext,
+  run: RunState,
+  wishes: readonly Wish[],
+): Promise<Wish[]> {
+  if (!wishes.some((wish) => wish.deletion !== null)) return [...wishes]
+  const standing: Wish[] = []
+  for (const wish of wishes) {
+    if (wish.deletion !== null) {
+      const entry = await context.workspace.look(wish.deletion)
+      if (entry !== null && entry.kind === wish.triple.remote?.state.kind) {
+        const here = context.database.trees.localAt(wish.deletion)
+        if (here === null) {
+          run.lookAgainAt(wish.deletion, wish.id)
+          continue
+        }
+      }
+      if (entry?.kind === 'unknown') {
+        run.skip(wish.id, {
+          path: wish.deletion,
+          code: 'file-unreadable',
+          detail: 'it cannot be told whether it was deleted',
+        })
+        continue
+      }
+    }
+    standing.push(wish)
+  }
+  await requireRoot(context)
+  return standing
+}
+
+/** Leaves out whatever would stand at a path that is not free once this changeset is applied. */
+function withFreePaths(context: SyncContext, wishes: readonly Wish[]): Wish[] {
+  let standing = [...wishes]
+  for (;;) {
+    const ids = new Set(standing.map((wish) => wish.id))
+    const given = new Set(standing.flatMap((wish) => (wish.gives === null ? [] : [wish.gives])))
+    const kept = standing.filter((wish) => {
+      if (wish.takes === null || given.has(wish.takes)) return true
+      const holder = context.database.trees.remoteAt(wish.takes)
+      return holder === null || holder.id === wish.id || (ids.has(holder.id) && given.has(wish.takes))
+    })
+    if (kept.length === standing.length) return kept
+    standing = kept
+  }
+}
+
+function count(context: SyncContext, run: RunState, wishes: readonly Wish[]): void {
+  const origin = context.instance().name
+  for (const wish of wishes) {
+    for (const operation of wish.operations) {
+      if (operation.kind === 'delete') {
+        run.deletedThere += 1
+        context.emit({ type: 'file.deleted', data: { fileId: wish.id, path: operation.before.path, origin } })
+      } else if (operation.kind === 'put') {
+        const { before, after } = operation
+        const data = { fileId: wish.id, path: after.path, origin }
+        if (before === null) context.emit({ type: 'file.added', data })
+        else if (before.path !== undefined) {
+          run.moved += 1
+          context.emit({ type: 'file.moved', data: { ...data, from: before.path } })
+          if (before.hash !== undefined) context.emit({ type: 'file.updated', data })
+        } else {
+          if (before.hash === undefined) run.metadata += 1
+          context.emit({ type: 'file.updated', data })
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/** What one run has done so far, and what it has to come back to. */
+import type { Operation } from '../model/changeset.ts'
+import type { ContentHash, FileId, FilePath } from '../model/file-state.ts'
+import { isAtOrBelow } from '../model/path.ts'
+import type { Phase, Problem, RunKind, Trigger } from '../model/run.ts'
+import type { SyncContext } from './context.ts'
+
+export interface RunOptions {
+  readonly runId: string
+  readonly kind: RunKind
+  readonly trigger: Trigger
+  /** Lifts the deletion guard for this run. */
+  readonly force: boolean
+  /** Only these paths and what is below them; `null` for all. */
+  readonly paths: readonly FilePath[] | null
+  readonly signal: AbortSignal
+}
+
+/** Problems told one by one in a summary; what is beyond is counted in the last one. */
+const problemsMax = 1_000
+
+export class RunState {
+  readonly options: RunOptions
+  uploaded = 0
+  downloaded = 0
+  /** Deletions carried out in the workspace, and committed to the store. */
+  deletedHere = 0
+  deletedThere = 0
+  moved = 0
+  metadata = 0
+  bytesDone = 0
+  bytesTotal = 0
+  /** Files that could not be done in this run; they stay dirty and are tried again later. */
+  readonly skipped = new Set<FileId>()
+  /** Contents that this run has uploaded, by hash: a commit that lost does not send them again. */
+  readonly objects = new Map<ContentHash, Operation>()
+  /** Paths that changed under our hands: they are looked at again before the next round. */
+  readonly again = new Set<FilePath>()
+  readonly againIds = new Set<FileId>()
+  readonly phases: Partial<Record<Phase, number>> = {}
+  private readonly problemsByKey = new Map<string, Problem>()
+  private readonly context: SyncContext
+  private lastProgressAt = Number.NEGATIVE_INFINITY
+
+  constructor(context: SyncContext, options: RunOptions) {
+    this.context = context
+    this.options = options
+  }
+
+  get deleted(): number {
+    return this.deletedHere + this.deletedThere
+  }
+
+  covers(...paths: (FilePath | undefined)[]): boolean {
+    const scope = this.options.paths
+    if (scope === null) return true
+    return paths.some((path) => path !== undefined && scope.some((folder) => isAtOrBelow(path, folder)))
+  }
+
+  problem(problem: Problem): void {
+    const key = `${problem.code} ${problem.path}`
+    if (this.problemsByKey.has(key)) return
+    if (this.problemsByKey.size < problemsMax) this.problemsByKey.set(key, problem)
+    const isNew = this.context.database.problems.put(
+      problem,
+      new Date(this.context.clock.now()).toISOString(),
+    )
+    if (isNew) this.context.emit({ type: 'problem.detected', data: { ...problem } })
+  }
+
+  /** The disk was not as decided on: the path is looked at and the file decided anew, within this run. */
+  lookAgainAt(path: FilePath, id: FileId): void {
+    this.again.add(path)
+    this.againIds.add(id)
+    this.skipped.add(id)
+  }
+
+  skip(id: FileId, problem: Problem): void {
+    this.skipped.add(id)
+    this.problem(problem)
+  }
+
+  problems(): Problem[] {
+    return [...this.problemsByKey.values()]
+  }
+
+  async timed<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
+    const started = this.context.clock.monotonic()
+    try {
+      return await work()
+    } finally {
+      this.phases[phase] = (this.phases[phase] ?? 0) + Math.round(this.context.clock.monotonic() - started)
+    }
+  }
+
+  /** At most ten a second, and always the last of a phase. */
+  progress(phase: Phase, done: number, total: number): void {
+    const now = this.context.clock.monotonic()
+    if (done < total && now - this.lastProgressAt < 100) return
+    this.lastProgressAt = now
+    this.context.emit({
+      type: 'sync.progress',
+      data: {
+        runId: this.options.runId,
+        phase,
+        done,
+        total,
+        bytes: this.bytesDone,
+        bytesTotal: this.bytesTotal,
+      },
+    })
+  }
+}

@@ -1,0 +1,48 @@
+/** Verified changesets into the database, one after the other. */
+import { type Changeset, type ChangesetHash, emptyStorePoint } from '../model/changeset.ts'
+import { applyChangeset } from './apply-changeset.ts'
+import { breathe, type SyncContext } from './context.ts'
+
+export interface TakeInOptions {
+  readonly signal?: AbortSignal
+  readonly onChangeset?: (done: number, total: number) => void
+}
+
+/** What this instance knows of an earlier version, the empty store included. */
+export function hashAt(context: SyncContext, version: number): ChangesetHash | null {
+  return version === 0 ? emptyStorePoint.hash : context.database.chain.hashAt(version)
+}
+
+/** Applies changesets in order; own ones whose attempt is still kept count as agreed. */
+export async function applyAll(
+  context: SyncContext,
+  reading: { readonly count: number; readonly changesets: AsyncIterable<Changeset> },
+  options: TakeInOptions,
+): Promise<number> {
+  let done = 0
+  for await (const changeset of reading.changesets) {
+    options.signal?.throwIfAborted()
+    takeIn(context, changeset)
+    done += 1
+    options.onChangeset?.(done, reading.count)
+    await breathe()
+  }
+  return done
+}
+
+/** One changeset into the database, with the attempts that it settles, and its events. */
+export function takeIn(context: SyncContext, changeset: Changeset): void {
+  const { database } = context
+  const events = database.transaction(() => {
+    const attempts = database.chain.attempts()
+    const own = attempts.some((attempt) => attempt.point.hash === changeset.point.hash)
+    const told = applyChangeset(database, changeset, { instance: context.instance().id, own })
+    // The chain has passed their version: what was tried for it is decided.
+    for (const attempt of attempts) {
+      if (attempt.point.version <= changeset.point.version) database.chain.removeAttempt(attempt.point.hash)
+    }
+    database.chain.clearOrphans(changeset.header.adopts)
+    return told
+  })
+  for (const event of events) context.emit(event)
+}
