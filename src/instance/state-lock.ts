@@ -1,0 +1,138 @@
+/**
+ * One process for each state folder. The lock is proper-lockfile's; who holds it stands beside it, so that a second
+ * process can name the holder, and so that a killed one is succeeded at once instead of after a lease.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import lockfile from 'proper-lockfile'
+import { DavitError } from '../model/errors.ts'
+import { processStart } from './system.ts'
+
+/** `instance.json`: who runs on this state folder, and where it answers. */
+export interface Holder {
+  readonly pid: number
+  /** The process's start as the kernel counts it; with the pid it names one process for good. */
+  readonly start: string | null
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  /** The API, without a trailing slash; `null` while there is none. */
+  readonly url: string | null
+}
+
+export interface StateLock {
+  /** Makes the API's address known to other processes. */
+  setUrl(url: string | null): void
+  release(): Promise<void>
+}
+
+const staleMs = 30_000
+
+/**
+ * Rejects with `state-locked`, naming the holder, when another process has it. `onLost` is called when the lock was
+ * taken away (the machine slept for long, the folder was tampered with): stop writing at once.
+ */
+export async function lockState(
+  stateFolder: string,
+  options: { readonly startedAt: string; readonly onLost: (error: Error) => void },
+): Promise<StateLock> {
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 })
+  const target = join(stateFolder, 'lock')
+  const holderFile = join(stateFolder, 'instance.json')
+  // ORDER: whoever starts goes through the door first. Looking at a dead holder, removing its lock and taking it are
+  // one step to every other process that starts.
+  const leaveDoor = await lockfile.lock(stateFolder, {
+    lockfilePath: join(stateFolder, 'door.lock'),
+    stale: 5_000,
+    retries: { retries: 60, minTimeout: 20, maxTimeout: 200 },
+    realpath: false,
+  })
+  let unlock: () => Promise<void>
+  const self: Holder = {
+    pid: process.pid,
+    start: processStart(process.pid),
+    startedAt: options.startedAt,
+    url: null,
+  }
+  try {
+    unlock = await take(target, holderFile, options.onLost)
+    write(holderFile, self)
+  } finally {
+    await leaveDoor()
+  }
+  return {
+    setUrl: (url) => write(holderFile, { ...self, url }),
+    release: async () => {
+      rmSync(holderFile, { force: true })
+      await unlock()
+    },
+  }
+}
+
+async function take(
+  target: string,
+  holderFile: string,
+  onLost: (error: Error) => void,
+): Promise<() => Promise<void>> {
+  const lock = () =>
+    lockfile.lock(target, {
+      lockfilePath: `${target}.lock`,
+      stale: staleMs,
+      update: 5_000,
+      realpath: false,
+      onCompromised: onLost,
+    })
+  try {
+    return await lock()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error
+  }
+  const holder = readHolder(holderFile)
+  if (holder !== null && isAlive(holder)) {
+    throw new DavitError(
+      'state-locked',
+      `another process (pid ${holder.pid}, since ${holder.startedAt}) runs on this state folder${holder.url === null ? '' : `, at ${holder.url}`}`,
+      { action: 'ask', hint: 'Stop it, or let it do the work: commands find it by themselves.' },
+    )
+  }
+  rmSync(`${target}.lock`, { recursive: true, force: true })
+  return lock()
+}
+
+/** Who runs on a state folder, if the process is still there. */
+export function liveHolder(stateFolder: string): Holder | null {
+  const holder = readHolder(join(stateFolder, 'instance.json'))
+  return holder !== null && isAlive(holder) ? holder : null
+}
+
+function isAlive(holder: Holder): boolean {
+  if (holder.pid === process.pid) return true
+  try {
+    process.kill(holder.pid, 0)
+  } catch (error) {
+    // EPERM: it is there and belongs to somebody else.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  const start = processStart(holder.pid)
+  return holder.start === null || start === null || start === holder.start
+}
+
+function readHolder(file: string): Holder | null {
+  try {
+    const value = JSON.parse(readFileSync(file, 'utf8')) as Partial<Holder>
+    if (typeof value.pid !== 'number' || !Number.isSafeInteger(value.pid) || value.pid <= 0) return null
+    return {
+      pid: value.pid,
+      start: typeof value.start === 'string' ? value.start : null,
+      startedAt: typeof value.startedAt === 'string' ? value.startedAt : 'an unknown time',
+      url: typeof value.url === 'string' ? value.url : null,
+    }
+  } catch {
+    // Absent or torn: nobody can be named, and a lock without a holder was left by a killed process.
+    return null
+  }
+}
+
+function write(file: string, holder: Holder): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify(holder)}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
