@@ -54,8 +54,20 @@ export function announce(state: string, url: string): void {
   const target = join(state, 'instance.json')
   const draft = `${target}.${process.pid}.tmp`
   const { pid } = process
-  writeFileSync(draft, `${JSON.stringify({ pid, start: startOf(pid), url })}\n`, { mode: 0o600 })
+  const known = readOrNull(target)
+  const holder: object = known === null ? {} : holderOf(known)
+  writeFileSync(draft, `${JSON.stringify({ ...holder, pid, start: startOf(pid), url })}\n`, { mode: 0o600 })
   renameSync(draft, target)
+}
+
+/** What the lock of the state folder wrote about this process; nothing when it cannot be read. */
+function holderOf(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    return value !== null && typeof value === 'object' ? value : {}
+  } catch {
+    return {}
+  }
 }
 
 /** Takes the announcement back, if it is still ours. */
