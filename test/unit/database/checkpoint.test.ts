@@ -13,7 +13,7 @@ import {
   replicaSet,
   state,
   temporaryFolder,
-} from './support.ts'
+} from '../../support/database-values.ts'
 
 /** Everything that a checkpoint says. Throws what the reader throws. */
 function readAll(file: string) {

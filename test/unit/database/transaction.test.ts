@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { expect, it, onTestFinished } from 'vitest'
 import { transactionsOn } from '../../../src/database/transaction.ts'
-import { temporaryFolder } from './support.ts'
+import { temporaryFolder } from '../../support/database-values.ts'
 
 it('a full disk takes the whole transaction back, the counts too, and says so', () => {
   const connection = new BetterSqlite(join(temporaryFolder(), 'small.db'))
