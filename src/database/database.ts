@@ -41,7 +41,7 @@ export interface TreeCounts {
   readonly minor: number
   /** Live files and folders of the remote tree. */
   readonly remoteFiles: number
-  /** Rows of the local tree that are on disk. */
+  /** Rows of the local tree that are on disk: those with a stamp, `vanished` ones not. */
   readonly localFiles: number
 }
 
@@ -50,6 +50,7 @@ export interface PathPage {
   readonly under?: FilePath
   /** Continue behind this path (exclusive). */
   readonly after?: FilePath
+  /** Rows that share the last path of a page are all on it, so that it may be longer by those. */
   readonly limit: number
 }
 
@@ -65,17 +66,19 @@ export interface FileQuery {
 
 export interface Trees {
   triple(id: FileId): FileTriple
+  /** Of a `vanished` and an `appeared` row at one path the one that is on disk. */
   localAt(path: FilePath): LocalFile | null
   presenceOf(id: FileId): Presence | null
-  /** The live file at a path of the remote tree. */
+  /** The live file at a path of the remote tree; of two in the middle of a changeset the lower version, then id. */
   remoteAt(path: FilePath): RemoteFile | null
   /** The newest tombstone whose file last stood at that path with that content. */
   tombstoneAt(path: FilePath, hash: ContentHash | null): RemoteFile | null
   syncedAt(path: FilePath): FileId | null
-  /** Whether anything lies below a folder path, in the tree named. */
+  /** Whether anything lies below a folder path, in the tree named: no tombstones, no `vanished` rows. */
   hasBelow(tree: 'local' | 'remote' | 'synced', folder: FilePath): boolean
   /** Rows of the local tree in ascending order of path bytes; `vanished` ones included, `absence` ones too. */
   localPage(page: PathPage): LocalFile[]
+  /** Live rows of the remote tree in the same order. */
   remotePage(page: PathPage): RemoteFile[]
   /** Dirty files by ascending id behind `after`; with `minor` also those. */
   dirtyPage(page: { readonly after?: FileId; readonly limit: number; readonly minor?: boolean }): FileTriple[]
@@ -83,7 +86,7 @@ export interface Trees {
     presence: 'appeared' | 'vanished',
     page: { readonly after?: FileId; readonly limit: number },
   ): LocalFile[]
-  /** For lists: joined over the trees, ascending by path. */
+  /** For lists: joined over the trees, ascending by the path on disk, else by the remote one. */
   listFiles(query: FileQuery): FileTriple[]
   counts(): TreeCounts
 
@@ -97,7 +100,10 @@ export interface Trees {
   putRemote(file: RemoteFile): void
   /** Takes a row out of the remote tree altogether: the undoing of a creation. */
   removeRemote(id: FileId): void
-  /** Empties the remote and the synced tree, the contents and the open conflicts: before joining anew. */
+  /**
+   * Empties the remote and the synced tree, the contents, the history and the open conflicts (what the store tells
+   * anew): before joining anew.
+   */
   forgetRemote(): void
 }
 
@@ -175,13 +181,16 @@ export interface Chain {
   append(changeset: Changeset): void
   /** The journal's bytes of one applied changeset; `null` when it was not kept. */
   bytesAt(version: number): Uint8Array | null
-  /** Moves back: forgets journal entries above `point`. The trees are the caller's to take back. */
+  /**
+   * Moves back: forgets journal entries above `point`, and the history that they had made of states which are current
+   * again. The trees, contents and conflicts are the caller's to take back.
+   */
   rewind(to: {
     readonly point: ChainPoint
     readonly digest: StateDigest
     readonly checkpoint: CheckpointReference | null
   }): void
-  /** Sets the chain as a checkpoint states it, forgetting what was there. */
+  /** Sets the chain as a checkpoint states it, forgetting what was there; attempts and orphans stay. */
   reset(state: {
     readonly replicaSet: string | null
     readonly point: ChainPoint | null
@@ -247,7 +256,11 @@ export interface PulledFiles {
   clear(): void
 }
 
-/** The whole state at one version as a checkpoint tells it; every row has been validated. */
+/**
+ * The whole state at one version as a checkpoint tells it. Each row is validated as it is read: the iterables throw
+ * `remote-damaged`, the one that is read last of files, contents and conflicts also when the digest is another. So a
+ * checkpoint is taken over within one transaction, all three read to their end.
+ */
 export interface CheckpointReader {
   readonly meta: {
     readonly format: 1
@@ -284,7 +297,10 @@ export interface Database {
   makeDurable(): void
   /** Size of the database file and its WAL, in bytes. */
   sizeBytes(): number
-  /** Writes the remote side of this database as a checkpoint file at an absolute path. */
+  /**
+   * Writes the remote side of this database as a checkpoint file at an absolute path, replacing what is there, and
+   * reads it back. Not within a transaction.
+   */
   writeCheckpoint(file: string): void
   /** Opens a downloaded checkpoint as the hostile file that it is. Rejects with `remote-damaged`. */
   openCheckpoint(file: string): CheckpointReader

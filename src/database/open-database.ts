@@ -3,12 +3,13 @@
  * transaction, dirty-set, trees, chain, conflicts; the rest is small.
  */
 import { statSync } from 'node:fs'
+import type { Database as Connection } from 'better-sqlite3'
 import { DavitError } from '../model/errors.ts'
 import type { InstanceId } from '../model/file-state.ts'
 import { chainOn } from './chain.ts'
 import { writeCheckpoint } from './checkpoint-file.ts'
 import { conflictsOn, openConflictsOn } from './conflicts.ts'
-import { connect } from './connection.ts'
+import { connect, type Orm } from './connection.ts'
 import { contentsOn, historyOn } from './contents.ts'
 import { readCounters } from './counters.ts'
 import type { Database } from './database.ts'
@@ -37,6 +38,15 @@ export interface OpenDatabaseOptions {
  */
 export function openDatabase(options: OpenDatabaseOptions): Database {
   const { connection, orm } = connect(options)
+  try {
+    return compose(connection, orm, options)
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+function compose(connection: Connection, orm: Orm, options: OpenDatabaseOptions): Database {
   const counters = readCounters(connection)
   const transactions = transactionsOn(connection, counters)
   const store = { connection, orm, counters, transactions }

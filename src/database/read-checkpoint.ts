@@ -101,8 +101,9 @@ function restrict(connection: Connection): void {
 function checkSchema(connection: Connection): void {
   const found = connection
     .prepare<[], { type: string; name: string; tbl_name: string; sql: string | null }>(
-      // Statements of any length and number are compared, but no more than this is brought into memory.
-      `SELECT type, name, tbl_name, substr(sql, 1, 10000) AS sql FROM sqlite_schema LIMIT ${checkpointStatements.length + 1}`,
+      // However long and many they are, no more than this is brought into memory.
+      `SELECT substr(type, 1, 100) AS type, substr(name, 1, 100) AS name, substr(tbl_name, 1, 100) AS tbl_name,
+         substr(sql, 1, 10000) AS sql FROM sqlite_schema LIMIT ${checkpointStatements.length + 1}`,
     )
     .all()
   const text = (rows: readonly (readonly (string | null)[])[]) => JSON.stringify([...rows].sort())

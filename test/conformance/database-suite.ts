@@ -13,7 +13,7 @@ import {
   remote,
   replicaSet,
   state,
-} from '../unit/database/support.ts'
+} from '../support/database-values.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
 

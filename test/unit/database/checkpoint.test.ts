@@ -13,7 +13,7 @@ import {
   replicaSet,
   state,
   temporaryFolder,
-} from './support.ts'
+} from '../../support/database-values.ts'
 
 /** Everything that a checkpoint says. Throws what the reader throws. */
 function readAll(file: string) {
@@ -258,7 +258,40 @@ describe('a hostile checkpoint is refused', () => {
     const { file } = writeSample()
     vandalise(file, ...statements)
     expect(() => readAll(file)).toThrow(refused)
-    expect(({} as Record<string, unknown>)['x']).toBeUndefined()
+  })
+
+  it.each([
+    ['a blob for a path', "UPDATE files SET path = x'61'", 'path'],
+    ['a text for a size', "UPDATE files SET size = '3 GB'", 'size'],
+    ['a fraction for a size', 'UPDATE files SET size = 0.5', 'size'],
+  ])('with %s in a table of the right schema', (_name, statement, column) => {
+    const { file } = writeSample()
+    // Made loose, filled, and given the right statement back.
+    const strict = `sql = replace(sql, '\n) WITHOUT', '\n) STRICT, WITHOUT') WHERE name = 'files'`
+    vandalise(file, "UPDATE sqlite_schema SET sql = replace(sql, 'STRICT, ', '') WHERE name = 'files'")
+    vandalise(file, `${statement} WHERE path = 'gone.md'`, `UPDATE sqlite_schema SET ${strict}`)
+    expect(() => readAll(file)).toThrow(refused)
+    expect(() => readAll(file)).toThrow(new RegExp(column))
+  })
+
+  it('with two live files at one path that its index knows nothing of', () => {
+    const { file } = writeSample()
+    const index = `'index', 'files_live_path', 'files'`
+    const vandal = new BetterSqlite(file)
+    const row = vandal
+      .prepare("SELECT rootpage, sql FROM sqlite_schema WHERE name = 'files_live_path'")
+      .get() as {
+      rootpage: number
+      sql: string
+    }
+    vandal.close()
+    vandalise(file, "DELETE FROM sqlite_schema WHERE name = 'files_live_path'")
+    vandalise(
+      file,
+      "UPDATE files SET path = 'a.md' WHERE path = 'folder/empty'",
+      `INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES (${index}, ${row.rootpage}, '${row.sql}')`,
+    )
+    expect(() => openCheckpoint(file)).toThrow(/files_live_path/)
   })
 
   it("says of another replica set's checkpoint whose it is", () => {

@@ -14,7 +14,7 @@ import {
   openTestDatabase,
   state,
   temporaryFolder,
-} from './support.ts'
+} from '../../support/database-values.ts'
 
 describe('opening the database', () => {
   it('keeps everything over a restart', () => {

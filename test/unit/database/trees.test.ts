@@ -18,7 +18,7 @@ import {
   state,
   temporaryFolder,
   tombstone,
-} from './support.ts'
+} from '../../support/database-values.ts'
 
 describe('the trees', () => {
   it('give back exactly what was put', () => {
