@@ -1,11 +1,16 @@
 /** Collects a content in a temporary file of the state folder. A torso never leaves it. */
-import { createReadStream } from 'node:fs'
-import { constants, type FileHandle, open, stat, unlink } from 'node:fs/promises'
+import fs from 'node:fs'
+import { promisify } from 'node:util'
 import { DavitError } from '../model/errors.ts'
+import { fsyncFile } from './attributes.ts'
 import type { FileCalls } from './file-calls.ts'
 import { type StepContext, temporaryFor } from './steps.ts'
 import { isMissing, toDavitError } from './system-error.ts'
 import type { StagedContent } from './workspace.ts'
+
+const writeFile = promisify(fs.write)
+/** Chunks up to this go to the page cache at once: for small files a trip to a thread costs more than the write. */
+const directBytesMax = 64 * 1024
 
 /** A staged content as the steps see it. */
 export interface StagedFile extends StagedContent {
@@ -24,11 +29,11 @@ export function createStager(context: StepContext): Stager {
   return {
     async stage(size) {
       const file = temporaryFor(context, 'staged', null)
-      const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants
+      const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = fs.constants
       try {
         assertRoom(context.calls, context.holdingFolder, size + room.announcedBytes, context.reserveBytes)
-        const handle = await open(file, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o666)
-        return stagedFile(file, handle, size, room)
+        const fd = fs.openSync(file, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o666)
+        return stagedFile(file, fd, size, room)
       } catch (error) {
         throw toDavitError(error, file)
       }
@@ -47,14 +52,10 @@ export function assertRoom(calls: FileCalls, folder: string, bytes: number, rese
   })
 }
 
-function stagedFile(
-  file: string,
-  handle: FileHandle,
-  size: number,
-  room: { announcedBytes: number },
-): StagedFile {
+function stagedFile(file: string, fd: number, size: number, room: { announcedBytes: number }): StagedFile {
   let position = 0
   let open = true
+  let inFlight: Promise<unknown> = Promise.resolve()
   let durable = false
   let announced = size
   room.announcedBytes += size
@@ -63,19 +64,29 @@ function stagedFile(
     room.announcedBytes += bytes - announced
     announced = bytes
   }
+  /** A number that is closed while a thread still writes to it may by then belong to another file. */
+  async function settled<T>(work: Promise<T>): Promise<T> {
+    inFlight = work.catch(() => undefined)
+    return work
+  }
   async function close(): Promise<void> {
     if (!open) return
     open = false
     announce(0)
-    await handle.close()
+    await inFlight
+    fs.closeSync(fd)
   }
   async function discard(): Promise<void> {
     await close()
     try {
-      await unlink(file)
+      fs.unlinkSync(file)
     } catch (error) {
       if (!isMissing(error)) throw toDavitError(error, file)
     }
+  }
+  function assertOpen(): void {
+    if (open) return
+    throw new DavitError('internal', 'The staged content is finished or discarded.', { action: 'give-up' })
   }
   async function orDiscard(act: () => Promise<void>): Promise<void> {
     try {
@@ -90,30 +101,37 @@ function stagedFile(
     file,
     path: file,
     reread: async () => ({
-      size: (await stat(file)).size,
-      open: (signal) => createReadStream(file, signal === undefined ? {} : { signal }),
+      size: fs.statSync(file).size,
+      open: (signal) => fs.createReadStream(file, signal === undefined ? {} : { signal }),
     }),
     isDurable: () => durable,
     sink: {
       write: (chunk) =>
         orDiscard(async () => {
           for (let offset = 0; offset < chunk.length; ) {
-            const { bytesWritten } = await handle.write(chunk, offset, chunk.length - offset, position)
-            offset += bytesWritten
-            position += bytesWritten
+            assertOpen()
+            const length = chunk.length - offset
+            const written =
+              length <= directBytesMax
+                ? fs.writeSync(fd, chunk, offset, length, position)
+                : (await settled(writeFile(fd, chunk, offset, length, position))).bytesWritten
+            offset += written
+            position += written
           }
           announce(Math.max(0, size - position))
         }),
       restart: () =>
         orDiscard(async () => {
-          await handle.truncate(0)
+          assertOpen()
+          fs.ftruncateSync(fd, 0)
           position = 0
           announce(size)
         }),
     },
     finish: (options) =>
       orDiscard(async () => {
-        if (options.durable) await handle.sync()
+        assertOpen()
+        if (options.durable) await settled(fsyncFile(fd))
         durable = options.durable
         await close()
       }),

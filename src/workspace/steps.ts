@@ -2,7 +2,6 @@
 import type { Stats } from 'node:fs'
 import path from 'node:path'
 import type { Clock, Random } from '../model/clock.ts'
-import { DavitError } from '../model/errors.ts'
 import type { DiskStamp, FilePath } from '../model/file-state.ts'
 import { nameOf, parentOf } from '../model/path.ts'
 import type { FileCalls } from './file-calls.ts'
@@ -186,11 +185,7 @@ export function isExpected(
   return found?.isFile() === true && matches(found, expected)
 }
 
-/** The state folder and what is in it must not be readable by others: trash and parked files came from anywhere. */
+/** For Davit's own folders: nobody else may read in them, since trash and parked files came from anywhere. */
 export function makeOwnFolder(calls: FileCalls, folder: string): void {
   calls.mkdirSync(folder, { recursive: true, mode: 0o700 })
-}
-
-export function stopped(): DavitError {
-  return new DavitError('stopped', 'The workspace is closed.', { action: 'give-up' })
 }

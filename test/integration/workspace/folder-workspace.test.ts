@@ -184,6 +184,16 @@ describe('the trash', () => {
   })
 })
 
+it('a content that is discarded takes nothing more, even while it is written', async () => {
+  const staged = await temporary.workspace.stage(8 * 1024 * 1024)
+  const writing = staged.sink.write(Buffer.alloc(8 * 1024 * 1024, 1))
+  await staged.discard()
+  await Promise.allSettled([writing])
+  await expect(staged.sink.write(Buffer.from('x'))).rejects.toMatchObject({ code: 'internal' })
+  expect(filesBelow(path.join(temporary.state, 'tmp'))).toEqual([])
+  await staged.discard()
+})
+
 describe('a full disk', () => {
   it('is told before a download that does not fit, counting what was announced', async () => {
     const calls = interposeCalls().calls
