@@ -81,9 +81,9 @@ export async function writeChangeset(
   }
   let failure: unknown
   let doubted = false
-  let folderMade = false
+  let foldersMade = 0
   for (let attempt = 0; attempt < uploadAttemptsMax; attempt++) {
-    if (attempt > 0 && !(folderMade && attempt === 1)) await waitBefore(attempt, context, signal)
+    if (attempt > 0 && !(foldersMade === 1 && attempt === 1)) await waitBefore(attempt, context, signal)
     let response: TransportResponse
     try {
       response = await context.transport.request(request)
@@ -105,9 +105,9 @@ export async function writeChangeset(
       continue
     }
     failure = answerError(context, request, response, '201 or 204')
-    if ([403, 404, 409, 500].includes(response.status) && !folderMade) {
+    if ([403, 404, 409, 500].includes(response.status) && foldersMade < 2) {
       await folders.make(changesetFolder(point), signal)
-      folderMade = true
+      foldersMade++
     } else if (![408, 423, 425, 429, 500, 502, 503, 504].includes(response.status)) throw failure
     else doubted = true
   }

@@ -3,7 +3,7 @@ import { emptyStorePoint } from '../model/changeset.ts'
 import { DavitError, isDavitError } from '../model/errors.ts'
 import { uploadAttemptsMax } from '../model/limits.ts'
 import { answerError, isSuccess, readBody, type StoreContext, waitBefore } from './answer.ts'
-import type { Folders } from './folders.ts'
+import { type Folders, makeCollection } from './folders.ts'
 import { listHeads } from './head.ts'
 import {
   changesFolder,
@@ -43,8 +43,7 @@ async function makeRoot(context: StoreContext): Promise<void> {
   const from = nearest ?? 1
   for (let above = from - 1; above >= 0; above--) {
     const request: TransportRequest = { method: 'MKCOL', name: '', above }
-    const response = await context.transport.request(request)
-    await response.discard()
+    const response = await makeCollection(context, request)
     // 405: somebody else was quicker.
     if (!isSuccess(response.status) && response.status !== 405) {
       const error = answerError(context, request, response, '201')

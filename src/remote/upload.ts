@@ -34,12 +34,13 @@ export async function uploadObject(
   signal?: AbortSignal,
 ): Promise<string> {
   let failure: unknown
-  let folderMade = false
+  /** A folder that others make in the same moment may show a little later: it is made twice at most. */
+  let foldersMade = 0
   for (let attempt = 0; attempt < uploadAttemptsMax; attempt++) {
-    if (attempt > 0 && !(folderMade && attempt === 1)) await waitBefore(attempt, context, signal)
-    if (!folders.isKnown(upload.folder) && !folderMade && upload.source.size >= folderFirstBytes) {
+    if (attempt > 0 && !(foldersMade === 1 && attempt === 1)) await waitBefore(attempt, context, signal)
+    if (!folders.isKnown(upload.folder) && foldersMade === 0 && upload.source.size >= folderFirstBytes) {
       await folders.make(upload.folder, signal)
-      folderMade = true
+      foldersMade++
     }
     const source = hashingSource(upload.source, upload.hash)
     const request: TransportRequest = {
@@ -71,9 +72,9 @@ export async function uploadObject(
       continue
     }
     failure = answerError(context, request, response, '201 or 204')
-    if (parentMissing.includes(response.status) && !folderMade && !folders.isKnown(upload.folder)) {
+    if (parentMissing.includes(response.status) && foldersMade < 2 && !folders.isKnown(upload.folder)) {
       await folders.make(upload.folder, signal)
-      folderMade = true
+      foldersMade++
     } else if (!transient.includes(response.status)) throw failure
   }
   throw failure

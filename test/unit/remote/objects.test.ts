@@ -153,3 +153,12 @@ it('a changeset whose upload was cut is read back before it counts', async () =>
   expect(server.log.filter((line) => line.startsWith('GET'))).toHaveLength(1)
   expect(await clock.run(remote.hasChangeset(point))).toBe(true)
 })
+
+it('a folder that the server is too busy to make is asked for again, as rclone answers whoever comes second', async () => {
+  let busy = 2
+  const { server, clock, remote } = open((request) =>
+    request.method === 'MKCOL' && busy-- > 0 ? Promise.resolve(answerOf(423)) : null,
+  )
+  await clock.run(remote.writeContent(hash, sourceOf(bytes)))
+  expect(server.log.map((line) => line.split(' ')[0])).toEqual(['MKCOL', 'PUT'])
+})
