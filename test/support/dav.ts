@@ -17,13 +17,16 @@ export type Dav = (method: string, path: string, options?: DavOptions) => Promis
 export interface DavClientOptions {
   /** Goes with each request. */
   readonly authorization?: string
-  /** false: one connection per request, for a server that closes them as it likes. */
+  /**
+   * false: one connection per request, 8 at a time, for a server that closes them as it likes. (More than its short
+   * queue of new connections holds would wait a second each.)
+   */
   readonly reuse?: boolean
 }
 
 /** Requests below `baseUrl`. */
 export function davClient(baseUrl: string, { authorization, reuse = true }: DavClientOptions = {}): Dav {
-  const dispatcher = new Agent({ pipelining: reuse ? 1 : 0 })
+  const dispatcher = new Agent(reuse ? {} : { pipelining: 0, connections: 8 })
   return async (method, path, options = {}) => {
     const headers = { ...(authorization === undefined ? {} : { authorization }), ...options.headers }
     const response = await fetch(baseUrl + path, { method, headers, body: options.body ?? null, dispatcher })
