@@ -14,6 +14,7 @@ import { withRetry } from '../remote/with-retry.ts'
 import type { SyncContext } from '../sync/context.ts'
 import { Engine } from '../sync/engine.ts'
 import { verifyPulled } from '../sync/verify-pulled.ts'
+import { withLockNotes } from '../sync/with-lock-notes.ts'
 import { openFolderWorkspace, type RememberedRoot } from '../workspace/folder-workspace.ts'
 import type { Configuration } from './configuration.ts'
 import { DavitInstance } from './davit-instance.ts'
@@ -101,31 +102,39 @@ async function compose(
   const events = new EventLog({ database, clock, name: configuration.instance })
 
   const { remote: settings } = configuration
-  const remote = openWebdavRemote({
-    transport: withRetry(
-      openUndiciTransport({
-        url: settings.url,
-        ...(settings.username === undefined ? {} : { username: settings.username }),
-        ...(settings.password === undefined ? {} : { password: settings.password }),
-        ...(settings.token === undefined ? {} : { token: settings.token }),
-        ...(settings.ca === undefined ? {} : { ca: settings.ca }),
-        ...(settings.clientCertificate === undefined
-          ? {}
-          : { clientCertificate: settings.clientCertificate }),
-        timeoutMs: settings.timeoutMs,
-        concurrency: settings.concurrency,
-        uploadBytesPerSecond: settings.upload,
-        downloadBytesPerSecond: settings.download,
-        clock,
-        random,
-      }),
-      { ...configuration.sync.retry, clock, random },
-    ),
-    instance: () => speaker,
-    clock,
-    random,
-    onNotice: (message) => log('debug', message),
-  })
+  const { remote, lock } = withLockNotes(
+    openWebdavRemote({
+      transport: withRetry(
+        openUndiciTransport({
+          url: settings.url,
+          ...(settings.username === undefined ? {} : { username: settings.username }),
+          ...(settings.password === undefined ? {} : { password: settings.password }),
+          ...(settings.token === undefined ? {} : { token: settings.token }),
+          ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+          ...(settings.clientCertificate === undefined
+            ? {}
+            : { clientCertificate: settings.clientCertificate }),
+          timeoutMs: settings.timeoutMs,
+          concurrency: settings.concurrency,
+          uploadBytesPerSecond: settings.upload,
+          downloadBytesPerSecond: settings.download,
+          clock,
+          random,
+        }),
+        { ...configuration.sync.retry, clock, random },
+      ),
+      instance: () => speaker,
+      clock,
+      random,
+      onNotice: (message) => log('debug', message),
+      onFork: (heads) =>
+        events.emit({
+          type: 'remote.fork',
+          data: { heads: heads.map(({ version, hash }) => `${version}-${hash}`) },
+        }),
+    }),
+    () => speaker.id,
+  )
   closers.push(() => remote.close())
 
   const workspace = await openFolderWorkspace({
@@ -184,6 +193,7 @@ async function compose(
     context,
     engine,
     events,
+    lock,
     closers: [...closers].reverse(),
     routes: (self) => options.routes(self, token),
   })

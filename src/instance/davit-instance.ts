@@ -12,6 +12,7 @@ import type { SyncContext } from '../sync/context.ts'
 import type { Engine } from '../sync/engine.ts'
 import { recover } from '../sync/recover.ts'
 import { type Resolution, resolveConflict } from '../sync/resolve.ts'
+import type { LockNote } from '../sync/with-lock-notes.ts'
 import { ConflictViews } from './conflict-views.ts'
 import type { EventLog } from './event-log.ts'
 import { FileVerbs } from './file-verbs.ts'
@@ -31,6 +32,8 @@ export interface DavitInstanceParts {
   readonly context: SyncContext
   readonly engine: Engine
   readonly events: EventLog
+  /** The maintenance lock as it was last seen. */
+  readonly lock: () => LockNote
   /** In the order in which they are to be closed. */
   readonly closers: readonly (() => Promise<void> | void)[]
   readonly routes: (instance: Instance) => Hono
@@ -51,6 +54,7 @@ export class DavitInstance implements Instance {
   private readonly context: SyncContext
   private readonly engine: Engine
   private readonly eventLog: EventLog
+  private readonly lock: () => LockNote
   private readonly closers: DavitInstanceParts['closers']
   private readonly views: ConflictViews
   private closing: Promise<void> | null = null
@@ -61,6 +65,7 @@ export class DavitInstance implements Instance {
     this.context = parts.context
     this.engine = parts.engine
     this.eventLog = parts.events
+    this.lock = parts.lock
     this.closers = parts.closers
     this.views = new ConflictViews(parts.context)
     this.files = new FileVerbs(parts.context, parts.engine)
@@ -99,7 +104,7 @@ export class DavitInstance implements Instance {
       databaseBytes: database.sizeBytes(),
       lastRun: lastRun ?? null,
       lastError: this.engine.lastError(),
-      lock: { held: false, by: null },
+      lock: this.lock(),
       nextRunAt: this.engine.nextRunAt(),
       problems: database.problems.count(),
       workspace: workspace.root,
@@ -207,7 +212,7 @@ export class DavitInstance implements Instance {
       return { conflict: before, committed: false }
     }
     // The workspace follows: here at once, elsewhere with the next poll.
-    this.engine.request({ trigger: 'resolution' })
+    this.engine.request({ trigger: 'resolution', paths: [before.path] })
     return { conflict: before, committed: true }
   }
 

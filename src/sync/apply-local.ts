@@ -354,8 +354,9 @@ class Applier {
         const file = this.byId.get(id)
         if (file !== undefined) this.writeRow(file, events)
       }
+      // In the same transaction: one write to the disk for all of them, and each exactly once.
+      for (const event of events) this.context.emit(event)
     })
-    for (const event of events) this.context.emit(event)
     await breathe()
   }
 

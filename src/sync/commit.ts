@@ -8,6 +8,9 @@ import { nowIso, type SyncContext } from './context.ts'
 import { digestAfter } from './state-changes.ts'
 import { hashAt, takeIn } from './take-in.ts'
 
+/** Set by the commit that made the store, until `format.json` was written (see maintenance). */
+export const formatDueKey = 'sync.formatDue'
+
 export type CommitResult =
   | { readonly kind: 'won'; readonly point: ChainPoint; readonly changeset: Changeset }
   /** Somebody else's commit came first: pull, reconcile, and try again on top. */
@@ -85,6 +88,7 @@ async function settle(
   }
   const changeset = context.remote.decodeChangeset(point, bytes)
   takeIn(context, changeset)
+  if (point.version === 1) context.database.settings.set(formatDueKey, true)
   return { kind: 'won', point, changeset }
 }
 

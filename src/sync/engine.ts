@@ -12,8 +12,10 @@ import type { Traffic } from '../remote/remote.ts'
 import type { WorkspaceChange, WorkspaceWatch } from '../workspace/workspace.ts'
 import { nowIso, type SyncContext } from './context.ts'
 import { executeRun, indexScope, type ScanScope } from './execute-run.ts'
-import { activePollMs, nextPollDelayMs, retryDelayMs } from './retry-delay.ts'
+import { liveInstancesKey } from './maintenance.ts'
+import { activePollMs, nextPollDelayMs, pollShareMs, retryDelayMs } from './retry-delay.ts'
 import { RunState } from './run-state.ts'
+import { Turns } from './turns.ts'
 
 export interface EngineOptions {
   readonly mode: 'auto' | 'manual'
@@ -249,21 +251,11 @@ export class Engine {
     })
   }
 
-  /** Runs `work` while no run is under way and none can begin. */
-  async exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.exclusive
-    let release = () => {}
-    this.exclusive = new Promise<void>((resolve) => {
-      release = resolve
-    })
-    try {
-      await before
-      return await work()
-    } finally {
-      release()
-    }
+  /** Runs `work` while no run is under way, or between two pages of one; one after the other. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.turns.take(work)
   }
-  private exclusive: Promise<void> = Promise.resolve()
+  private readonly turns = new Turns()
 
   // -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -358,8 +350,14 @@ export class Engine {
   }
 
   private becameActive(): void {
-    this.pollDelayMs = Math.min(activePollMs, this.options.pollMs)
+    this.pollDelayMs = Math.min(this.pollFloorMs(), this.options.pollMs)
     this.schedulePoll()
+  }
+
+  /** Many instances ask less often each, so that the store is asked at most about twenty times a second. */
+  private pollFloorMs(): number {
+    const live = this.context.database.settings.get(liveInstancesKey)
+    return Math.max(activePollMs, typeof live === 'number' ? live * pollShareMs : 0)
   }
 
   /** Asks the store whether anything changed: one request, no run, nothing written down when nothing did. */
@@ -449,6 +447,7 @@ export class Engine {
           context.clock.monotonic() - this.lastListedAt >= listEveryMs,
         create: this.options.create,
         dryRun: job.dryRun,
+        pause: () => this.turns.yield(),
         onScanned: () => {
           isScanned = true
           this.scanned(scope)

@@ -10,6 +10,7 @@ import { DavitError } from '../model/errors.ts'
 import type { FileId, FilePath } from '../model/file-state.ts'
 import { runRoundsMax } from '../model/limits.ts'
 import { applyLocal } from './apply-local.ts'
+import { clearRunProblems } from './clear-problems.ts'
 import { settleAttempts } from './commit.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { checkDeletions, settleGuard } from './guard.ts'
@@ -39,6 +40,8 @@ export interface RunSteps {
   readonly create: boolean
   /** Plan only: nothing is written on either side. */
   readonly dryRun: boolean
+  /** Between two pages: lets what waits for the run, such as an edit through the API, come in between. */
+  readonly pause: () => Promise<void>
   readonly onScanned: () => void
   readonly onListed: () => void
   readonly onCommitted: () => void
@@ -49,11 +52,27 @@ const looksAgainMax = 5
 
 export async function executeRun(context: SyncContext, run: RunState, steps: RunSteps): Promise<void> {
   const { database } = context
-  const { signal } = run.options
   await requireRoot(context)
   await run.timed('scan', () => indexScope(context, run, steps.scan))
   steps.onScanned()
 
+  try {
+    await syncScanned(context, run, steps)
+  } finally {
+    // What was deleted counts, however the run ended.
+    if (!steps.dryRun) settleGuard(context, run)
+  }
+  if (run.options.paths === null && !steps.dryRun) {
+    database.settings.set(joiningKey, null)
+    if (run.skipped.size === 0) clearRunProblems(context, run)
+  }
+  forgetWrittenOut(context)
+  if (!steps.dryRun) await maintain(context, run, steps)
+}
+
+async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps): Promise<void> {
+  const { database } = context
+  const { signal } = run.options
   if (database.chain.point() === null) {
     await run.timed('pull', () =>
       join(context, {
@@ -86,7 +105,7 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
       await lookAgain(context, run)
       await checkDeletions(context, run)
       if (steps.dryRun) return await preview(context, run)
-      const result = await workOff(context, run)
+      const result = await workOff(context, run, steps)
       if (result.committed) steps.onCommitted()
       if (result.kind === 'lost') {
         lost += 1
@@ -107,12 +126,6 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
   } finally {
     await turn?.end()
   }
-  if (run.options.paths === null) {
-    database.settings.set(joiningKey, null)
-    settleGuard(context, run)
-  }
-  forgetWrittenOut(context)
-  await maintain(context, run, steps)
 }
 
 function joinModeOf(stored: unknown): JoinMode {
@@ -139,6 +152,7 @@ async function lookAgain(context: SyncContext, run: RunState): Promise<void> {
 async function workOff(
   context: SyncContext,
   run: RunState,
+  steps: RunSteps,
 ): Promise<{ readonly kind: 'done' | 'lost'; readonly committed: boolean }> {
   let after: FileId | null = null
   let committed = false
@@ -153,5 +167,6 @@ async function workOff(
     committed ||= context.database.chain.point()?.version !== versionBefore
     if (result === 'lost') return { kind: 'lost', committed }
     await breathe()
+    await steps.pause()
   }
 }

@@ -8,7 +8,9 @@ import { isDavitError } from '../model/errors.ts'
 import type { FileId, FilePath, LocalFile } from '../model/file-state.ts'
 import { comparePaths, isAtOrBelow } from '../model/path.ts'
 import { type Arrival, type DisplacedRow, detectMoves } from '../reconcile/detect-moves.ts'
-import type { HashedFile, ScanEntry } from '../workspace/workspace.ts'
+import { foldPath, portabilityProblems } from '../reconcile/portable-path.ts'
+import type { HashedFile, ScanBatch, ScanEntry } from '../workspace/workspace.ts'
+import { clearScanProblems } from './clear-problems.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { requireRoot } from './require-root.ts'
 import type { RunState } from './run-state.ts'
@@ -41,6 +43,7 @@ export async function indexWorkspace(
   // was taken away meanwhile shows an empty folder.
   await requireRoot(context)
   await settle(context, replaced)
+  if (paths.includes('')) clearScanProblems(context, run)
 }
 
 /** Leaves out what lies below another one of the paths, and repetitions. */
@@ -112,7 +115,7 @@ async function indexUnder(
   let found = 0
 
   for await (const batch of context.workspace.scan({ under, signal: run.options.signal })) {
-    for (const problem of batch.problems) run.problem(problem)
+    tellProblems(context, run, batch)
     const gone: LocalFile[] = []
     const back: LocalFile[] = []
     const fresh: { readonly entry: FoundFile; readonly old: LocalFile | null }[] = []
@@ -163,6 +166,35 @@ async function indexUnder(
     }
   }
   markGone(context, rest)
+}
+
+/** In one transaction: a folder can hold thousands of links. */
+function tellProblems(context: SyncContext, run: RunState, batch: ScanBatch): void {
+  const names = new FoldedNames()
+  const problems = [...batch.problems]
+  for (const entry of batch.entries) {
+    if (entry.kind === 'unknown') continue
+    const detail = [...portabilityProblems(entry.path), ...names.collisions(entry.path)].join(' ')
+    if (detail !== '') problems.push({ path: entry.path, code: 'portability', detail })
+  }
+  if (problems.length === 0) return
+  context.database.transaction(() => {
+    for (const problem of problems) run.problem(problem)
+  })
+}
+
+/** Names that are one name on a disk that ignores case or normalisation, among those that were shown to it. */
+class FoldedNames {
+  private readonly seen = new Map<string, FilePath>()
+
+  collisions(path: FilePath): string[] {
+    const folded = foldPath(path)
+    const other = this.seen.get(folded)
+    if (other === undefined) this.seen.set(folded, path)
+    return other === undefined || other === path
+      ? []
+      : [`${JSON.stringify(other)} is the same name on a disk that ignores case or Unicode form.`]
+  }
 }
 
 /** The rule of when a content need not be read again. */

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { isDavitError } from '../model/errors.ts'
-import { commitOperations } from './commit.ts'
+import { commitOperations, formatDueKey } from './commit.ts'
 import { nowIso, type SyncContext } from './context.ts'
 import type { RunState } from './run-state.ts'
 
@@ -12,6 +12,8 @@ import type { RunState } from './run-state.ts'
 const changesetBytesMin = 256 * 1024
 const announceEveryMs = 60 * 60 * 1000
 const announcedKey = 'sync.announcedAt'
+/** Instances that spoke lately, this one among them: how often the store may be asked depends on it. */
+export const liveInstancesKey = 'sync.liveInstances'
 
 /**
  * Never a reason for a run to fail: what a server refuses here is told as a problem, and tried again after a later
@@ -22,8 +24,9 @@ export async function maintain(
   run: RunState,
   steps: { readonly onCommitted: () => void },
 ): Promise<void> {
+  const { database, remote } = context
   if (isCheckpointDue(context)) {
-    const held = await context.remote.acquireLock({
+    const held = await remote.acquireLock({
       wait: false,
       signal: run.options.signal,
       onBroken: (name) => context.emit({ type: 'lock.broken', data: { name } }),
@@ -42,6 +45,16 @@ export async function maintain(
         await held.release()
       }
     }
+  }
+  if (database.settings.get(formatDueKey) === true) {
+    const text = {
+      format: 1,
+      replicaSet: database.chain.replicaSet(),
+      software: 'davit',
+      written: nowIso(context),
+    }
+    await remote.writeFormat(`${JSON.stringify(text, null, 2)}\n`)
+    database.settings.set(formatDueKey, null)
   }
   if (run.uploaded + run.downloaded + run.deleted + run.moved + run.metadata > 0) await announce(context)
 }
@@ -92,5 +105,8 @@ export async function announce(context: SyncContext): Promise<void> {
   const point = database.chain.point()
   if (point === null) return
   await remote.announceInstance({ ...context.instance(), version: point.version, seenAt: nowIso(context) })
+  const others = await remote.listInstances()
+  const isLive = (seenAt: string) => Math.abs(clock.now() - Date.parse(seenAt)) < 2 * announceEveryMs
+  database.settings.set(liveInstancesKey, others.filter(({ seenAt }) => isLive(seenAt)).length)
   database.settings.set(announcedKey, clock.now())
 }

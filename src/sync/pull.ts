@@ -44,17 +44,8 @@ async function currentHead(context: SyncContext, listing: HeadListing): Promise<
   switch (listing.kind) {
     case 'one':
       return listing.head
-    case 'several': {
-      const head = await context.remote.healHeads(listing.heads)
-      context.emit({
-        type: 'remote.fork',
-        data: {
-          heads: listing.heads.map((one) => `${one.version}-${one.hash}`),
-          kept: `${head.version}-${head.hash}`,
-        },
-      })
-      return head
-    }
+    case 'several':
+      return context.remote.healHeads(listing.heads)
     case 'missing':
     case 'empty':
       throw new DavitError('remote-missing', `the store at ${context.remote.url} was emptied or removed`, {

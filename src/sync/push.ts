@@ -388,6 +388,10 @@ function withFreePaths(context: SyncContext, wishes: readonly Wish[]): Wish[] {
 }
 
 function count(context: SyncContext, run: RunState, wishes: readonly Wish[]): void {
+  context.database.transaction(() => countAll(context, run, wishes))
+}
+
+function countAll(context: SyncContext, run: RunState, wishes: readonly Wish[]): void {
   const origin = context.instance().name
   for (const wish of wishes) {
     for (const operation of wish.operations) {

@@ -26,3 +26,5 @@ export function nextPollDelayMs(currentMs: number, idleMs: number): number {
 
 /** The pause between polls right after something happened. */
 export const activePollMs = 250
+/** What each live instance adds to the shortest pause between polls. */
+export const pollShareMs = 50

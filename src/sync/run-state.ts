@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly signal: AbortSignal
 }
 
-/** Problems told one by one in a summary; what is beyond is counted in the last one. */
+/** Problems in a summary; all of them stand in the list of problems. */
 const problemsMax = 1_000
 
 export class RunState {
@@ -39,6 +39,7 @@ export class RunState {
   readonly againIds = new Set<FileId>()
   readonly phases: Partial<Record<Phase, number>> = {}
   private readonly problemsByKey = new Map<string, Problem>()
+  private readonly met = new Set<string>()
   private readonly context: SyncContext
   private lastProgressAt = Number.NEGATIVE_INFINITY
 
@@ -59,7 +60,8 @@ export class RunState {
 
   problem(problem: Problem): void {
     const key = `${problem.code} ${problem.path}`
-    if (this.problemsByKey.has(key)) return
+    if (this.met.has(key)) return
+    this.met.add(key)
     if (this.problemsByKey.size < problemsMax) this.problemsByKey.set(key, problem)
     const isNew = this.context.database.problems.put(
       problem,
@@ -78,6 +80,11 @@ export class RunState {
   skip(id: FileId, problem: Problem): void {
     this.skipped.add(id)
     this.problem(problem)
+  }
+
+  /** Whether this run was told of the problem, also when the summary has no room for it. */
+  hasMet({ path, code }: Pick<Problem, 'path' | 'code'>): boolean {
+    return this.met.has(`${code} ${path}`)
   }
 
   problems(): Problem[] {

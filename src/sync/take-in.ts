@@ -33,7 +33,7 @@ export async function applyAll(
 /** One changeset into the database, with the attempts that it settles, and its events. */
 export function takeIn(context: SyncContext, changeset: Changeset): void {
   const { database } = context
-  const events = database.transaction(() => {
+  database.transaction(() => {
     const attempts = database.chain.attempts()
     const own = attempts.some((attempt) => attempt.point.hash === changeset.point.hash)
     const told = applyChangeset(database, changeset, { instance: context.instance().id, own })
@@ -42,7 +42,6 @@ export function takeIn(context: SyncContext, changeset: Changeset): void {
       if (attempt.point.version <= changeset.point.version) database.chain.removeAttempt(attempt.point.hash)
     }
     database.chain.clearOrphans(changeset.header.adopts)
-    return told
+    for (const event of told) context.emit(event)
   })
-  for (const event of events) context.emit(event)
 }
