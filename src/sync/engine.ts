@@ -88,6 +88,8 @@ const unreachableCodes = [
 
 /** `version/` is listed at least this often, instead of asking for the known head. */
 const listEveryMs = 60_000
+const runsKept = 10_000
+const pruneEveryRuns = 100
 const haltKey = 'sync.halt'
 const modeKey = 'sync.mode'
 
@@ -232,6 +234,8 @@ export class Engine {
     this.queued = null
     await this.watch?.close()
     this.watch = null
+    // What had its turn asked for already is let finish; nothing comes after it.
+    await this.exclusively(async () => {})
   }
 
   /** Looks at these paths now. Within `exclusively`. */
@@ -370,10 +374,30 @@ export class Engine {
       return
     }
     const halt = this.halt()
-    if (halt !== null && halt.code === 'deletion-guard') return
-    // A halt may have been mended by the world itself: a run finds out, and lifts it.
-    if (halt !== null || database.chain.point() === null) this.request({ trigger: 'poll' })
+    if (halt !== null) await this.askWhetherHaltIsOver(halt)
+    else if (database.chain.point() === null) this.request({ trigger: 'poll' })
     else await this.askStore()
+  }
+
+  /** The head at which the store was when this instance halted on it. */
+  private haltedAtHead: string | null = null
+
+  /** The world may have mended by itself what halted: then a run finds out more, and lifts the halt. */
+  private async askWhetherHaltIsOver(halt: StoredError): Promise<void> {
+    if (halt.code === 'deletion-guard') return
+    try {
+      if (halt.code.startsWith('workspace-')) {
+        if ((await this.context.workspace.rootState()).kind === 'present') this.request({ trigger: 'poll' })
+        return
+      }
+      const listing = await this.context.remote.listHeads()
+      const head = listing.kind === 'one' ? `${listing.head.version}-${listing.head.hash}` : listing.kind
+      if (head === this.haltedAtHead) return
+      this.haltedAtHead = head
+      this.request({ trigger: 'poll' })
+    } catch (error) {
+      this.failed(error)
+    }
   }
 
   private async askStore(): Promise<void> {
@@ -466,6 +490,11 @@ export class Engine {
     this.firstScan.resolve()
     const summary = this.summarise(job, run, { startedAt, started, before, failure })
     context.database.runs.finish(summary)
+    this.runsSincePruned += 1
+    if (this.runsSincePruned >= pruneEveryRuns) {
+      this.runsSincePruned = 0
+      context.database.runs.prune(runsKept)
+    }
     this.conclude(summary, failure, versionBefore)
     return summary
   }
@@ -584,12 +613,31 @@ export class Engine {
         context.emit({ type: 'sync.failed', data })
         break
     }
-    if (failure === null && summary.outcome !== 'failed' && context.database.trees.counts().pending > 0)
-      this.noteWork()
+    this.followUp(summary, summary.version !== versionBefore)
     const moved = summary.version !== versionBefore
     if (moved || summary.uploaded + summary.downloaded > 0) this.becameActive()
     else this.schedulePoll()
   }
+
+  /** Work that is left after a run that ended well: at once while it gets ahead, more and more slowly when it does not. */
+  private followUp(summary: RunSummary, isAhead: boolean): void {
+    if (summary.outcome !== 'in-sync' && summary.outcome !== 'conflicts') return
+    if (summary.kind === 'dry-run' || this.context.database.trees.counts().pending === 0) {
+      this.stalls = 0
+      return
+    }
+    const { uploaded, downloaded, deleted, moved, metadata } = summary
+    if (isAhead || uploaded + downloaded + deleted + moved + metadata > 0) {
+      this.stalls = 0
+      this.noteWork()
+      return
+    }
+    const { clock, random, settings } = this.context
+    this.retryAt = clock.monotonic() + retryDelayMs(this.stalls, settings.retry, random.fraction(), undefined)
+    this.stalls += 1
+  }
+  private stalls = 0
+  private runsSincePruned = 0
 
   private reached(): void {
     if (this.isUnreachable)

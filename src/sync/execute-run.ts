@@ -107,6 +107,7 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
       if (steps.dryRun) return await preview(context, run)
       const result = await workOff(context, run, steps)
       if (result.committed) steps.onCommitted()
+      if (result.kind === 'moved-on') continue
       if (result.kind === 'lost') {
         lost += 1
         turn ??= await takeTurn(context, { lost, signal })
@@ -153,7 +154,7 @@ async function workOff(
   context: SyncContext,
   run: RunState,
   steps: RunSteps,
-): Promise<{ readonly kind: 'done' | 'lost'; readonly committed: boolean }> {
+): Promise<{ readonly kind: 'done' | 'lost' | 'moved-on'; readonly committed: boolean }> {
   let after: FileId | null = null
   let committed = false
   for (;;) {
@@ -167,6 +168,9 @@ async function workOff(
     committed ||= context.database.chain.point()?.version !== versionBefore
     if (result === 'lost') return { kind: 'lost', committed }
     await breathe()
+    const before = context.database.chain.point()?.hash
     await steps.pause()
+    // Somebody's resolution brought new versions in: they pass the guard like all others.
+    if (context.database.chain.point()?.hash !== before) return { kind: 'moved-on', committed }
   }
 }

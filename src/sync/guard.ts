@@ -8,7 +8,7 @@ import type { FileId } from '../model/file-state.ts'
 import type { JsonObject } from '../model/json.ts'
 import { type DeletionWindow, type GuardedSide, guardDeletions } from '../reconcile/deletion-guard.ts'
 import { breathe, type SyncContext } from './context.ts'
-import { decide } from './plan.ts'
+import { decide, identify } from './plan.ts'
 import type { RunState } from './run-state.ts'
 
 const sides: readonly GuardedSide[] = ['local', 'remote']
@@ -60,24 +60,25 @@ function verdictFor(context: SyncContext, run: RunState, side: GuardedSide, plan
 }
 
 async function countDeletions(context: SyncContext, run: RunState): Promise<Record<GuardedSide, number>> {
-  const found = { local: 0, remote: 0 }
+  const counted = { local: 0, remote: 0 }
   for (let after: FileId | undefined; ; ) {
     const page = context.database.trees.dirtyPage({
       limit: 2_000,
       ...(after === undefined ? {} : { after }),
     })
-    for (const triple of page) {
+    for (const found of page) {
+      const triple = identify(context, found)
       const local = effectiveLocal(triple)
       const live = liveState(triple)
       if (!run.covers(local?.path, live?.path, triple.synced?.path)) continue
       // Only what is missing on one side can end as a deletion on the other.
       if (local !== null && live !== null) continue
       const decision = decide(context, triple, null)
-      if (local !== null && decision.local === null) found.local += 1
-      if (live !== null && decision.remote === null) found.remote += 1
+      if (local !== null && decision.local === null) counted.local += 1
+      if (live !== null && decision.remote === null) counted.remote += 1
     }
     after = page.at(-1)?.id
-    if (page.length < 2_000) return found
+    if (page.length < 2_000) return counted
     await breathe()
   }
 }

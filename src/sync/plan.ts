@@ -158,7 +158,7 @@ function isInScope(run: RunState, triple: FileTriple): boolean {
  * A file that is new here may be one that the chain knows: created at the same path by somebody else, or, while
  * joining with a fresh state, deleted by somebody else and left here unchanged.
  */
-function identify(context: SyncContext, triple: FileTriple): FileTriple {
+export function identify(context: SyncContext, triple: FileTriple): FileTriple {
   const { database } = context
   const { trees } = database
   const { local } = triple

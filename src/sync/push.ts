@@ -209,32 +209,47 @@ function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][
     plain = 0
     bytes = 0
   }
+  const add = (block: readonly Wish[]) => {
+    const costs = block.map((wish) => costOf(context, wish))
+    const sum = (part: 'operations' | 'plain' | 'bytes') =>
+      costs.reduce((total, cost) => total + cost[part], 0)
+    const isFull =
+      operations + sum('operations') > changesetOperationsMax ||
+      plain + sum('plain') > changesetPlainBytesMax * 0.9 ||
+      bytes + sum('bytes') > commitContentBytesMax
+    if (isFull) close()
+    group.push(...block)
+    operations += sum('operations')
+    plain += sum('plain')
+    bytes += sum('bytes')
+  }
   for (const first of wishes) {
     if (placed.has(first.id)) continue
     // The chain of files that have to go before it, down to a free path or round a cycle.
     const together: Wish[] = []
-    for (let wish: Wish | undefined = first; wish !== undefined && !placed.has(wish.id); ) {
-      placed.add(wish.id)
-      together.push(wish)
-      wish = wish.takes === null ? undefined : byVacated.get(wish.takes)
+    let next: Wish | undefined = first
+    while (next !== undefined && !placed.has(next.id)) {
+      placed.add(next.id)
+      together.push(next)
+      next = next.takes === null ? undefined : byVacated.get(next.takes)
     }
-    for (const wish of together.reverse()) {
-      const missing = wish.contents.filter(({ hash }) => context.database.contents.find(hash) === null)
-      const size = missing.reduce((sum, content) => sum + content.size, 0)
-      const needs = wish.operations.length + missing.length
-      const isFull =
-        operations + needs > changesetOperationsMax ||
-        plain + wish.plainBytes + missing.length * 256 > changesetPlainBytesMax * 0.9 ||
-        bytes + size > commitContentBytesMax
-      if (isFull && together.length === 1) close()
-      group.push(wish)
-      operations += needs
-      plain += wish.plainBytes + missing.length * 256
-      bytes += size
-    }
+    // A cycle has to stay in one changeset; a chain may be cut anywhere, from its free end on.
+    const cycleStart = next === undefined ? -1 : together.findIndex(({ id }) => id === next?.id)
+    if (cycleStart >= 0) add(together.splice(cycleStart))
+    for (const wish of together.reverse()) add([wish])
   }
   close()
   return groups
+}
+
+/** What a wish takes of the bounds of a changeset, with the objects that it may need beside it. */
+function costOf(context: SyncContext, wish: Wish): { operations: number; plain: number; bytes: number } {
+  const missing = wish.contents.filter(({ hash }) => context.database.contents.find(hash) === null)
+  return {
+    operations: wish.operations.length + missing.length,
+    plain: wish.plainBytes + missing.length * 256,
+    bytes: missing.reduce((sum, content) => sum + content.size, 0),
+  }
 }
 
 /** Contents of a batch on their way into the store, each hash once. */
