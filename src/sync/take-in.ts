@@ -44,5 +44,5 @@ export function takeIn(context: SyncContext, changeset: Changeset): void {
     database.chain.clearOrphans(changeset.header.adopts)
     return told
   })
-  for (const event of events) context.emit(event)
+  context.emitAll(events)
 }
