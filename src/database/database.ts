@@ -66,6 +66,8 @@ export interface FileQuery {
 
 export interface Trees {
   triple(id: FileId): FileTriple
+  /** The remote entry alone, tombstone or not: a third of the work. */
+  remoteOf(id: FileId): RemoteFile | null
   /** Of a `vanished` and an `appeared` row at one path the one that is on disk. */
   localAt(path: FilePath): LocalFile | null
   presenceOf(id: FileId): Presence | null

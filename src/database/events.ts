@@ -1,6 +1,5 @@
 /** The numbered events of this instance. */
 import { and, asc, desc, gt, inArray, sql } from 'drizzle-orm'
-import { DavitError } from '../model/errors.ts'
 import type { DavitEvent, EventType } from '../model/event.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Events } from './database.ts'
@@ -12,13 +11,16 @@ export function eventsOn({ connection, orm, transactions }: Store): Events {
   const lastId = connection
     .prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
     .pluck()
+  // Prepared: a sync of many files appends one for each.
+  const insert = connection.prepare<[string, string, string, string]>(
+    'INSERT INTO events (type, at, instance, data) VALUES (?, ?, ?, ?)',
+  )
   return {
     append(draft, at, instance) {
       return transactions.run(() => {
         const { type, data } = draft
-        const row = orm.insert(events).values({ type, at, instance, data }).returning({ id: events.id }).get()
-        if (row === undefined) throw new DavitError('internal', 'the event got no id', { action: 'give-up' })
-        return { id: row.id, type, at, instance, data }
+        const { lastInsertRowid } = insert.run(type, at, instance, JSON.stringify(data))
+        return { id: Number(lastInsertRowid), type, at, instance, data }
       })
     },
     since(id, limit, types) {

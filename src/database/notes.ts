@@ -1,8 +1,10 @@
 /** Settings, standing problems, and files pulled since the last durability barrier. */
 import { and, asc, eq, gt, or } from 'drizzle-orm'
+import { encodeHash, encodePath, encodeUuid } from './columns.ts'
 import type { Problems, PulledFiles, Settings } from './database.ts'
 import { problems, pulledFiles, settings } from './schema/index.ts'
 import type { Store } from './store.ts'
+import { upsertSql } from './tree-rows.ts'
 
 export function settingsOn({ orm, transactions }: Store): Settings {
   return {
@@ -63,16 +65,14 @@ export function problemsOn({ orm, counters, transactions }: Store): Problems {
   }
 }
 
-export function pulledFilesOn({ orm, transactions }: Store): PulledFiles {
+export function pulledFilesOn({ connection, orm, transactions }: Store): PulledFiles {
+  // Prepared: a large pull adds every file.
+  const put = connection.prepare<[Buffer, string, Buffer]>(
+    upsertSql('pulled_files', ['id', 'path', 'hash'], ['id']),
+  )
   return {
     add({ id, path, hash }) {
-      transactions.run(() =>
-        orm
-          .insert(pulledFiles)
-          .values({ id, path, hash })
-          .onConflictDoUpdate({ target: pulledFiles.id, set: { path, hash } })
-          .run(),
-      )
+      transactions.run(() => put.run(encodeUuid(id), encodePath(path), encodeHash(hash)))
     },
     all: () => orm.select().from(pulledFiles).orderBy(asc(pulledFiles.id)).all(),
     clear() {

@@ -43,6 +43,7 @@ export function treesOn(store: Store, dirtySet: DirtySet): Trees {
     `SELECT ${remotes} FROM remote_files WHERE path = ? AND deleted_version IS NULL
       ORDER BY version, id LIMIT 1`,
   )
+  const remoteOf = connection.prepare<[Buffer], RemoteRow>(`SELECT ${remotes} FROM remote_files WHERE id = ?`)
   const tombstoneAt = connection.prepare<[string, Buffer | null], RemoteRow>(
     `SELECT ${remotes} FROM remote_files WHERE path = ? AND hash IS ? AND deleted_version IS NOT NULL
       ORDER BY deleted_version DESC, id DESC LIMIT 1`,
@@ -120,6 +121,10 @@ export function treesOn(store: Store, dirtySet: DirtySet): Trees {
 
   return {
     triple: dirtySet.triple,
+    remoteOf(id: FileId): RemoteFile | null {
+      const row = remoteOf.get(encodeUuid(id))
+      return row === undefined ? null : toRemoteFile(row)
+    },
     presenceOf: dirtySet.presenceOf,
     localAt(path: FilePath): LocalFile | null {
       const row = localAt.get(path)

@@ -167,6 +167,7 @@ async function compose(
       retry: configuration.sync.retry,
     },
     emit: (event) => events.emit(event),
+    emitAll: (drafts) => events.emitAll(drafts),
   }
   if (identity.formerId !== null) {
     const detail = 'The state folder was copied or moved; this instance has a new id.'

@@ -22,15 +22,24 @@ export class EventLog {
   }
 
   emit(draft: EventDraft): void {
-    const event = this.database.events.append(draft, new Date(this.clock.now()).toISOString(), this.name)
-    this.sincePruned += 1
+    this.emitAll([draft])
+  }
+
+  /** One transaction for all of them: each is a write-out of the disk, which a sync of many files feels. */
+  emitAll(drafts: readonly EventDraft[]): void {
+    if (drafts.length === 0) return
+    const at = new Date(this.clock.now()).toISOString()
+    const events = this.database.transaction(() =>
+      drafts.map((draft) => this.database.events.append(draft, at, this.name)),
+    )
+    this.sincePruned += events.length
     if (this.sincePruned >= pruneEvery) {
       this.sincePruned = 0
       this.database.events.prune(eventsKept)
     }
     if (this.listeners.size === 0) return
-    this.queue.push(event)
-    if (this.queue.length === 1) setImmediate(() => this.deliver())
+    if (this.queue.length === 0) setImmediate(() => this.deliver())
+    for (const event of events) this.queue.push(event)
   }
 
   subscribe(listener: (event: DavitEvent) => void): () => void {

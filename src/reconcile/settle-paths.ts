@@ -109,6 +109,7 @@ class Batch {
       for (const folder of ancestorsOf(state.path)) this.folders.add(folder)
     }
     for (const [path, targets] of this.byPath) {
+      if (targets.length < 2) continue
       // The committed file keeps its path; then the one that stands there on disk.
       const [committed, present] = [world.at('remote', path)?.id, world.at('local', path)?.id]
       const rank = ({ id }: Target) => (id === committed ? 0 : id === present ? 1 : 2)

@@ -87,6 +87,7 @@ class Applier {
     const places = steps.flatMap((step) => (step.kind === 'place' ? [step] : []))
     const isDurable = places.length <= durableFilesMax
     if (!isDurable) this.listPulled(places)
+    await breathe()
     this.fetcher = new ContentFetcher(this.context, this.state, {
       merged: this.page.merged,
       wanted: places.flatMap(({ id }) => {
@@ -355,7 +356,7 @@ class Applier {
         if (file !== undefined) this.writeRow(file, events)
       }
       // In the same transaction: one write to the disk for all of them, and each exactly once.
-      for (const event of events) this.context.emit(event)
+      this.context.emitAll(events)
     })
     await breathe()
   }

@@ -4,7 +4,7 @@
  */
 import type { ChainPoint, Changeset, ChangesetHash, Operation } from '../model/changeset.ts'
 import { adoptsMax, ancestorsMax } from '../model/limits.ts'
-import { nowIso, type SyncContext } from './context.ts'
+import { breathe, nowIso, type SyncContext } from './context.ts'
 import { digestAfter } from './state-changes.ts'
 import { hashAt, takeIn } from './take-in.ts'
 
@@ -87,6 +87,7 @@ async function settle(
     return { kind: 'lost' }
   }
   const changeset = context.remote.decodeChangeset(point, bytes)
+  await breathe()
   takeIn(context, changeset)
   if (point.version === 1) context.database.settings.set(formatDueKey, true)
   return { kind: 'won', point, changeset }

@@ -30,6 +30,8 @@ export interface SyncContext {
   readonly instance: () => { readonly id: InstanceId; readonly name: string; readonly incarnation: string }
   readonly settings: SyncSettings
   emit(event: EventDraft): void
+  /** The same for many at once, in their order. */
+  emitAll(events: readonly EventDraft[]): void
 }
 
 /** Lets timers, requests and the API have their turn between two blocks of synchronous work. */

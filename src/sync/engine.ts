@@ -4,6 +4,7 @@
  *
  *   idle ── note ──▶ running ──▶ idle | halted | unreachable ── close ──▶ stopping
  */
+import { setMaxListeners } from 'node:events'
 import { DavitError, isDavitError } from '../model/errors.ts'
 import type { FilePath } from '../model/file-state.ts'
 import type { JsonObject } from '../model/json.ts'
@@ -119,6 +120,8 @@ export class Engine {
   constructor(context: SyncContext, options: EngineOptions) {
     this.context = context
     this.options = options
+    // Hundreds of files are hashed, and several requests under way, at once.
+    setMaxListeners(0, this.stopping.signal)
     const stored = context.database.settings.get(modeKey)
     this.modeNow = stored === 'auto' || stored === 'manual' ? stored : options.mode
   }

@@ -162,6 +162,7 @@ async function workOff(
     const page = await run.timed('plan', () => planPage(context, run, after))
     if (page === null) return { kind: 'done', committed }
     after = page.last
+    await breathe()
     const planned = await run.timed('apply', () => applyLocal(context, run, page))
     const versionBefore = context.database.chain.point()?.version
     const result = await push(context, run, planned)

@@ -1,4 +1,5 @@
 /** Downloads for a page, some of them ahead of the steps that need them. */
+import { setMaxListeners } from 'node:events'
 import { DavitError } from '../model/errors.ts'
 import type { ContentHash, FileId } from '../model/file-state.ts'
 import type { StagedContent } from '../workspace/workspace.ts'
@@ -22,6 +23,8 @@ export class ContentFetcher {
   private readonly wanted: readonly WantedContent[]
   private readonly started = new Map<FileId, Promise<StagedContent>>()
   private readonly stop = new AbortController()
+  /** One for all downloads: a signal that is made of a long-lived one for each of them is kept for as long. */
+  private readonly signal: AbortSignal
   private readonly sizes: ReadonlyMap<FileId, number>
   private next = 0
   private bytesAhead = 0
@@ -36,6 +39,8 @@ export class ContentFetcher {
   ) {
     this.context = context
     this.run = run
+    this.signal = AbortSignal.any([this.stop.signal, run.options.signal])
+    setMaxListeners(0, this.signal)
     this.merged = work.merged
     this.wanted = work.wanted
     this.sizes = new Map(work.wanted.map(({ id, size }) => [id, size]))
@@ -89,12 +94,7 @@ export class ContentFetcher {
     try {
       if (merged !== undefined) await staged.sink.write(merged)
       else if (row !== null) {
-        await remote.readContent(
-          row.name,
-          { hash, size },
-          staged.sink,
-          AbortSignal.any([this.stop.signal, this.run.options.signal]),
-        )
+        await remote.readContent(row.name, { hash, size }, staged.sink, this.signal)
       }
       await staged.finish({ durable: false })
       this.run.bytesDone += size

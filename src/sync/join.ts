@@ -103,7 +103,7 @@ async function startOf(
   return { version: header.checkpoint.version, hash: header.checkpoint.chainHash }
 }
 
-const rowsPerTransaction = 2_000
+const rowsPerTransaction = 500
 
 async function loadCheckpoint(
   context: SyncContext,

@@ -9,7 +9,7 @@ import type { Decision } from '../reconcile/decision.ts'
 import { foldPath } from '../reconcile/portable-path.ts'
 import { type ReconcileInput, reconcile } from '../reconcile/reconcile.ts'
 import { type PathWorld, settlePaths } from '../reconcile/settle-paths.ts'
-import { nowIso, type SyncContext } from './context.ts'
+import { breathe, nowIso, type SyncContext } from './context.ts'
 import { fetchContent } from './fetch-content.ts'
 import { joiningKey } from './join.ts'
 import type { RunState } from './run-state.ts'
@@ -29,6 +29,8 @@ export interface PlanPage {
 
 /** A page may grow by the files that stand in its way, up to this many times the batch. */
 const growthMax = 5
+/** Files decided on before others have their turn. */
+const filesPerTurn = 100
 
 /** The next page behind `after`; `null` when the dirty set has no more. */
 export async function planPage(
@@ -53,7 +55,9 @@ export async function planPage(
     const decision = await decideWithMerge(context, run, identified, merged)
     if (decision === null) continue
     chosen.set(identified.id, { decision, triple: identified })
+    if (chosen.size % filesPerTurn === 0) await breathe()
   }
+  await breathe()
   return { files: await settleAll(context, run, chosen, merged), merged, last }
 }
 
@@ -106,7 +110,7 @@ function pathWorld(context: SyncContext): PathWorld {
           return entry(trees.remoteAt(path))
       }
     },
-    below: (tree, folder) => below(context, tree, folder),
+    below: (tree, folder) => (trees.hasBelow(tree, folder) ? below(context, tree, folder) : []),
     isFoldedTaken: (path) => isFoldedTaken(context, path),
   }
 }

@@ -7,11 +7,12 @@ import type { Operation } from '../model/changeset.ts'
 import type { ContentSource } from '../model/content.ts'
 import { liveState } from '../model/dirtiness.ts'
 import { type DavitError, isDavitError } from '../model/errors.ts'
+import type { EventDraft } from '../model/event.ts'
 import type { ContentHash, FileId, FilePath, FileState, FileTriple } from '../model/file-state.ts'
 import { changesetOperationsMax, changesetPlainBytesMax, commitContentBytesMax } from '../model/limits.ts'
 import type { ConflictChange, Decision } from '../reconcile/decision.ts'
 import { commitOperations } from './commit.ts'
-import { nowIso, type SyncContext } from './context.ts'
+import { breathe, nowIso, type SyncContext } from './context.ts'
 import { putOperation } from './put-operation.ts'
 import { requireRoot } from './require-root.ts'
 import type { RunState } from './run-state.ts'
@@ -54,9 +55,11 @@ export async function push(
     const ready = await uploader.upload(group)
     const standing = withFreePaths(context, await confirmDeletions(context, run, ready))
     if (standing.length === 0) continue
+    await breathe()
     const operations = [...uploader.objectsFor(standing), ...standing.flatMap((wish) => wish.operations)]
     const result = await run.timed('commit', () => commitOperations(context, operations, run.options.signal))
     if (result.kind === 'lost') return 'lost'
+    await breathe()
     count(context, run, standing)
     run.progress('push', standing.length, wishes.length)
   }
@@ -403,29 +406,27 @@ function withFreePaths(context: SyncContext, wishes: readonly Wish[]): Wish[] {
 }
 
 function count(context: SyncContext, run: RunState, wishes: readonly Wish[]): void {
-  context.database.transaction(() => countAll(context, run, wishes))
-}
-
-function countAll(context: SyncContext, run: RunState, wishes: readonly Wish[]): void {
   const origin = context.instance().name
+  const events: EventDraft[] = []
   for (const wish of wishes) {
     for (const operation of wish.operations) {
       if (operation.kind === 'delete') {
         run.deletedThere += 1
-        context.emit({ type: 'file.deleted', data: { fileId: wish.id, path: operation.before.path, origin } })
+        events.push({ type: 'file.deleted', data: { fileId: wish.id, path: operation.before.path, origin } })
       } else if (operation.kind === 'put') {
         const { before, after } = operation
         const data = { fileId: wish.id, path: after.path, origin }
-        if (before === null) context.emit({ type: 'file.added', data })
+        if (before === null) events.push({ type: 'file.added', data })
         else if (before.path !== undefined) {
           run.moved += 1
-          context.emit({ type: 'file.moved', data: { ...data, from: before.path } })
-          if (before.hash !== undefined) context.emit({ type: 'file.updated', data })
+          events.push({ type: 'file.moved', data: { ...data, from: before.path } })
+          if (before.hash !== undefined) events.push({ type: 'file.updated', data })
         } else {
           if (before.hash === undefined) run.metadata += 1
-          context.emit({ type: 'file.updated', data })
+          events.push({ type: 'file.updated', data })
         }
       }
     }
   }
+  context.emitAll(events)
 }

@@ -26,7 +26,7 @@ export function digestAfter(
   const fileNow = (id: FileId) => {
     const known = files.get(id)
     if (known !== undefined) return known
-    const remote = database.trees.triple(id).remote
+    const remote = database.trees.remoteOf(id)
     return remote === null || remote.deletedVersion !== null ? null : remote.state
   }
   const conflictNow = (id: ConflictId) => {

@@ -42,6 +42,6 @@ export function takeIn(context: SyncContext, changeset: Changeset): void {
       if (attempt.point.version <= changeset.point.version) database.chain.removeAttempt(attempt.point.hash)
     }
     database.chain.clearOrphans(changeset.header.adopts)
-    for (const event of told) context.emit(event)
+    context.emitAll(told)
   })
 }
