@@ -5,6 +5,7 @@
 import type { Database } from '../database/database.ts'
 import type { Before, Changeset, Operation } from '../model/changeset.ts'
 import { equalStates, sameContent } from '../model/compare-states.ts'
+import type { Conflict } from '../model/conflict.ts'
 import { fieldValue } from '../model/dirtiness.ts'
 import { DavitError } from '../model/errors.ts'
 import type { EventDraft } from '../model/event.ts'
@@ -221,6 +222,8 @@ function startFromDecided(
   operation: Extract<Operation, { readonly kind: 'resolve' }>,
   instance: InstanceId,
 ): void {
+  // A deletion decides nothing about a side that waits: it stays an edit, which wins over the deletion.
+  if (operation.strategy === 'deleted') return
   const { trees } = database
   const { local, synced } = trees.triple(operation.fileId)
   if (local === null || local.absence !== null) return
@@ -246,16 +249,17 @@ function startFromDecided(
   })
 }
 
+export interface RevertOptions {
+  readonly undoSynced: boolean
+  readonly instance: InstanceId
+}
+
 /**
  * Takes back the newest applied changeset: the remote tree stands as before it. With `undoSynced` what this instance
  * had agreed on goes back as well, so that reconciling makes the changes anew or finds them made; without, it is left
  * alone (the changeset's effect is in the chain by another one).
  */
-export function revertChangeset(
-  database: Database,
-  changeset: Changeset,
-  options: { readonly undoSynced: boolean },
-): void {
+export function revertChangeset(database: Database, changeset: Changeset, options: RevertOptions): void {
   database.transaction(() => {
     for (const operation of [...changeset.operations].reverse())
       revertOperation(database, operation, changeset, options)
@@ -266,7 +270,7 @@ function revertOperation(
   database: Database,
   operation: Operation,
   changeset: Changeset,
-  options: { readonly undoSynced: boolean },
+  options: RevertOptions,
 ): void {
   const { trees } = database
   switch (operation.kind) {
@@ -294,6 +298,8 @@ function revertOperation(
         (side) =>
           !operation.add.some((added) => added.instance === side.instance && added.hash === side.hash),
       )
+      if (options.undoSynced && operation.add.some((side) => side.instance === options.instance))
+        startFromBase(database, open)
       if (candidates.length === 0) database.conflicts.remove(operation.id)
       else database.conflicts.put({ ...open, candidates })
       return
@@ -316,6 +322,29 @@ function revertOperation(
     case 'checkpoint':
       return
   }
+}
+
+/**
+ * This instance's side stands in the conflict no more: it starts again from what both sides started from. Else its
+ * content would pass for an edit of the committed one.
+ */
+export function startFromBase(database: Database, conflict: Conflict): void {
+  const { trees } = database
+  const { local, synced } = trees.triple(conflict.fileId)
+  if (local === null || synced === null) return
+  const { aspect, base } = conflict
+  if (aspect === 'content') {
+    if (local.state.hash === synced.hash) return
+    trees.putSynced(conflict.fileId, base === null ? null : { ...synced, hash: base.hash, size: base.size })
+    return
+  }
+  const field = aspect.slice('metadata.'.length)
+  const { [field]: _gone, ...others } = synced.metadata
+  const value = base?.value ?? null
+  trees.putSynced(conflict.fileId, {
+    ...synced,
+    metadata: value === null ? others : { ...others, [field]: value },
+  })
 }
 
 function putBack(database: Database, id: FileId, state: FileState, changeset: Changeset): void {

@@ -239,7 +239,8 @@ class Applier {
     if (local !== null && local.absence === null) return
     const absence = why === null ? 'ignored' : 'unrepresentable'
     this.context.database.transaction(() => {
-      this.context.database.trees.putLocal({ id, state: live, stamp: null, racy: false, absence })
+      // `racy`: should a content be found here one day, it was never held against what is agreed on from now.
+      this.context.database.trees.putLocal({ id, state: live, stamp: null, racy: true, absence })
       this.context.database.trees.putSynced(id, live)
     })
   }

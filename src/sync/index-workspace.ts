@@ -228,7 +228,7 @@ function markGone(context: SyncContext, rows: readonly LocalFile[]): void {
       if (context.workspace.isIgnored(row.state.path)) {
         // An ignore rule was added: the file is no longer looked at here, which deletes it nowhere.
         if (trees.triple(row.id).synced === null) trees.removeLocal(row.id)
-        else trees.putLocal({ ...row, stamp: null, absence: 'ignored' })
+        else trees.putLocal({ ...row, stamp: null, racy: false, absence: 'ignored' })
         continue
       }
       trees.setPresence(row.id, 'vanished')
@@ -345,6 +345,11 @@ function writeHashed(
     trees.putLocal(next, 'appeared')
     return
   }
+  if (old.absence !== null && old.racy && trees.triple(old.id).synced?.hash !== hashed.hash) {
+    // What was agreed on went on without this content (see `standAside`): it was not made from it. Nobody's edit is
+    // undone by a file that was merely not looked at.
+    trees.putSynced(old.id, null)
+  }
   const presence = trees.presenceOf(old.id)
   const keeps = presence === 'appeared' ? 'appeared' : 'settled'
   const isReplaced =
@@ -405,9 +410,27 @@ async function settle(context: SyncContext, replaced: readonly Replaced[]): Prom
     }
   })
   const left = appeared.filter((row) => !takenPaths.has(row.state.path))
-  await inBlocks(context, left, (row) => trees.setPresence(row.id, 'settled'))
+  await inBlocks(context, left, (row) => {
+    const known = madeAnew(context, row)
+    if (known === null) return trees.setPresence(row.id, 'settled')
+    trees.removeLocal(row.id)
+    trees.putLocal(known, 'settled')
+  })
   const deleted = vanished.filter((row) => !movedIds.has(row.id))
   await inBlocks(context, deleted, (row) => trees.removeLocal(row.id))
+}
+
+/**
+ * A tool that saves by deleting first was seen in between: the file that was agreed on at this path is gone from the
+ * index, not yet from the store. What stands here now is an edit of it, and keeps its id and metadata.
+ */
+function madeAnew(context: SyncContext, row: LocalFile): LocalFile | null {
+  const { trees } = context.database
+  const id = trees.syncedAt(row.state.path)
+  if (id === null || id === row.id) return null
+  const { local, synced } = trees.triple(id)
+  if (local !== null || synced === null || synced.kind !== row.state.kind) return null
+  return { ...row, id, state: { ...row.state, metadata: synced.metadata } }
 }
 
 async function inBlocks<T>(context: SyncContext, rows: readonly T[], work: (row: T) => void): Promise<void> {

@@ -122,7 +122,7 @@ export async function takeOver(
   database.transaction(() => {
     for (const changeset of [...orphans].reverse()) {
       const isAdopted = adopted.has(changeset.point.hash)
-      revertChangeset(database, changeset, { undoSynced: !isAdopted })
+      revertChangeset(database, changeset, { undoSynced: !isAdopted, instance: context.instance().id })
     }
     const header = headerAt(context, ancestor)
     database.chain.rewind({

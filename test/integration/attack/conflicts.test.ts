@@ -1,0 +1,79 @@
+import fs from 'node:fs'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createReplicas, type Replicas } from '../../support/replicas.ts'
+
+let replicas: Replicas
+beforeEach(() => {
+  replicas = createReplicas()
+})
+afterEach(() => replicas.close())
+
+/** `b` holds its own edit in an open conflict with the one that `a` committed. */
+async function conflicting() {
+  const a = await replicas.open('a')
+  const b = await replicas.open('b')
+  a.files.write('text.txt', 'base\n')
+  a.files.write('other.txt', 'other\n')
+  await a.sync()
+  await b.sync()
+  b.files.write('text.txt', 'the edit of b\n')
+  a.files.write('text.txt', 'the edit of a\n')
+  await a.sync()
+  await b.sync()
+  await a.sync()
+  expect(a.database.conflicts.count()).toBe(1)
+  return { a, b }
+}
+
+test('deleting a file elsewhere does not take away an edit that waits in a conflict', async () => {
+  const { a, b } = await conflicting()
+  fs.rmSync(a.files.at('text.txt'))
+  await a.sync()
+  await b.sync()
+  await a.sync()
+  expect(b.tree()).toEqual({ 'text.txt': 'the edit of b\n', 'other.txt': 'other\n' })
+  expect(a.tree()).toEqual(b.tree())
+})
+
+test('deleting the own side of a conflict does not delete the committed edit of somebody else', async () => {
+  const { a, b } = await conflicting()
+  fs.rmSync(b.files.at('text.txt'))
+  await b.sync()
+  await a.sync()
+  await b.sync()
+  expect(a.tree()).toEqual({ 'text.txt': 'the edit of a\n', 'other.txt': 'other\n' })
+  expect(b.tree()).toEqual(a.tree())
+  expect(a.database.conflicts.count()).toBe(0)
+})
+
+test('a conflict whose commit was orphaned by a fork is opened again, and its side is not pushed over the other', async () => {
+  const { a, b } = await conflicting()
+  const base = b.database.chain.point()
+  if (base === null) throw new Error('no head')
+  // The store goes back to before the commit that opened the conflict, and somebody commits there: a fork.
+  const before = { version: base.version - 1, hash: b.database.chain.hashAt(base.version - 1) ?? '' }
+  const head = (point: { version: number; hash: string }) =>
+    [...replicas.dav.files.keys()].find((name) => name.includes(`version/`) && name.endsWith(point.hash))
+  const name = head(base)
+  if (name === undefined) throw new Error('no head in the store')
+  const bytes = replicas.dav.files.get(name) as Uint8Array
+  replicas.dav.files.delete(name)
+  const slash = name.lastIndexOf('/')
+  replicas.dav.files.set(
+    name.slice(0, slash + 1) +
+      name
+        .slice(slash + 1)
+        .replace(String(base.version), String(before.version))
+        .replace(base.hash, before.hash),
+    bytes,
+  )
+  const c = await replicas.open('c')
+  c.files.write('new.txt', 'from c\n')
+  await c.sync()
+  await b.sync()
+  await c.sync()
+  expect(c.tree()['text.txt']).toBe('the edit of a\n')
+  expect(b.tree()['text.txt']).toBe('the edit of b\n')
+  expect(b.database.conflicts.count()).toBe(1)
+  expect(a.tree()['text.txt']).toBe('the edit of a\n')
+})
