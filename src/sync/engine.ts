@@ -519,11 +519,7 @@ export class Engine {
       failure !== null
         ? stored(failure, nowIso(context))
         : outcome === 'failed'
-          ? {
-              code: 'file-busy',
-              message: `${run.skipped.size} file${run.skipped.size === 1 ? '' : 's'} could not be synced; see the problems`,
-              at: nowIso(context),
-            }
+          ? skippedError(run, nowIso(context))
           : null
     return {
       runId: job.runId,
@@ -707,6 +703,16 @@ function outcomeOf(failure: unknown, run: RunState, conflicts: number): Outcome 
   }
   if (run.skipped.size > 0) return 'failed'
   return conflicts > 0 ? 'conflicts' : 'in-sync'
+}
+
+/** Files that could not be done are one error of the run: the first is named, the problems name all. */
+function skippedError(run: RunState, at: string): StoredError {
+  const { firstSkip: first } = run
+  const { size } = run.skipped
+  const told = `${size} file${size === 1 ? '' : 's'} could not be synced`
+  if (first === null) return { code: 'file-busy', message: `${told}: it changes all the time`, at }
+  const message = `${told}${size === 1 ? '' : '; the first'}: '${first.path}': ${first.detail}`
+  return { code: first.code, message, hint: 'It is tried again; everything else is in sync.', at }
 }
 
 function stored(error: unknown, at: string): StoredError {

@@ -75,8 +75,12 @@ export class RunState {
     this.skipped.add(id)
   }
 
+  /** Why the first of the skipped files was skipped. */
+  firstSkip: Problem | null = null
+
   skip(id: FileId, problem: Problem): void {
     this.skipped.add(id)
+    this.firstSkip ??= problem
     this.problem(problem)
   }
 

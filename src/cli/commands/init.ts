@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { DavitError } from '../../model/errors.ts'
 import { type CommandContext, loadConfiguration, log } from '../command.ts'
 import { describeRun } from '../describe-run.ts'
-import { exitCodeOfOutcome } from '../exit-codes.ts'
+import { exitCodeOfRun } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
 import { writeConfiguration } from '../write-configuration.ts'
 
@@ -35,7 +35,7 @@ export async function init(context: CommandContext): Promise<number> {
     if (run.outcome !== 'in-sync' && run.outcome !== 'conflicts') {
       if (context.json) printJson(io, run)
       else describeRun(io, run)
-      return exitCodeOfOutcome(run.outcome)
+      return exitCodeOfRun(run)
     }
     const { name } = instance.status().instance
     await writeConfiguration(context, { ...configuration, instance: name }, file)

@@ -1,7 +1,7 @@
 /** `davit sync`: one run. */
 import { type CommandContext, withSession } from '../command.ts'
 import { describeRun } from '../describe-run.ts'
-import { exitCodeOfOutcome } from '../exit-codes.ts'
+import { exitCodeOfRun } from '../exit-codes.ts'
 import { printJson } from '../output.ts'
 import { showProgress } from '../progress-bar.ts'
 import { workspacePath } from '../workspace-path.ts'
@@ -36,6 +36,6 @@ export function sync(
     if (options.create === true && isJoined) await keepConfiguration(context, configuration)
     if (context.json) printJson(io, run)
     else describeRun(io, run)
-    return exitCodeOfOutcome(run.outcome)
+    return exitCodeOfRun(run)
   })
 }
