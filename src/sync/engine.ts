@@ -122,8 +122,9 @@ export class Engine {
   /** Starts watching and, in mode auto, the first run. Resolves when the watcher stands. */
   async start(): Promise<void> {
     if (this.options.watch) await this.startWatching()
+    // ORDER: asked for before the loop looks, so that the first scan belongs to this run and not to one of its own.
+    if (this.modeNow === 'auto') this.queued ??= newJob(this.context.random.uuid(), { trigger: 'start' })
     this.loop = this.runLoop()
-    if (this.modeNow === 'auto') this.request({ trigger: 'start' })
   }
 
   get mode(): 'auto' | 'manual' {
@@ -246,6 +247,7 @@ export class Engine {
       force: false,
       paths: null,
       signal: this.stopping.signal,
+      quiet: true,
     })
   }
 
@@ -284,6 +286,8 @@ export class Engine {
         await this.takeQueued()
       } else if (this.isIndexDue()) {
         await this.indexOnly()
+      } else if (this.isLookDue()) {
+        await this.lookFirst()
       } else if (this.isWatchRunDue()) {
         this.hasWork = false
         this.request({ trigger: 'watch' })
@@ -304,6 +308,30 @@ export class Engine {
 
   private isIndexDue(): boolean {
     return this.modeNow === 'manual' && this.hasUnseenChanges() && this.retryAt === null
+  }
+
+  private isLookDue(): boolean {
+    return this.isWatchRunDue() && !this.hasWork && !this.scanEverything
+  }
+
+  /**
+   * What the watcher told of is often our own write. The index finds out, without a run and without a request;
+   * a run follows where something has to be done.
+   */
+  private async lookFirst(): Promise<void> {
+    const run = this.quietRun()
+    const scope = this.takeNotes(false)
+    await this.exclusively(async () => {
+      try {
+        await indexScope(this.context, run, scope)
+        this.scanned(scope)
+        if (this.context.database.trees.counts().pending > 0) this.hasWork = true
+      } catch (error) {
+        this.putBack(scope)
+        // The run meets it again, and tells and handles it as every run does.
+        if (!isDavitError(error, 'stopped')) this.hasWork = true
+      }
+    })
   }
 
   /** In mode manual changes are noticed and counted; nothing is sent. */

@@ -14,6 +14,8 @@ export interface RunOptions {
   /** Only these paths and what is below them; `null` for all. */
   readonly paths: readonly FilePath[] | null
   readonly signal: AbortSignal
+  /** It is no run that anybody was told of: its progress is not told either. */
+  readonly quiet?: boolean
 }
 
 /** Problems told one by one in a summary; what is beyond is counted in the last one. */
@@ -97,11 +99,17 @@ export class RunState {
     }
   }
 
-  /** At most ten a second, and always the last of a phase. */
+  private lastProgress = ''
+
+  /** At most ten a second, and always the last of a phase; nothing twice. */
   progress(phase: Phase, done: number, total: number): void {
+    if (this.options.quiet === true) return
+    const told = `${phase} ${done} ${total} ${this.bytesDone} ${this.bytesTotal}`
+    if (told === this.lastProgress) return
     const now = this.context.clock.monotonic()
     if (done < total && now - this.lastProgressAt < 100) return
     this.lastProgressAt = now
+    this.lastProgress = told
     this.context.emit({
       type: 'sync.progress',
       data: {
