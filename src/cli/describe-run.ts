@@ -28,7 +28,10 @@ function moved(run: RunSummary): string {
 
 /** The outcome and what moved on standard output; what needs somebody on standard error. */
 export function describeRun(io: Io, run: RunSummary): void {
-  const [colour, head] = heads[run.outcome]
+  const isRefused = run.error?.code === 'remote-unauthorized'
+  const [colour, head] = isRefused
+    ? (['red', 'refused by the remote; nothing is lost'] as const)
+    : heads[run.outcome]
   const dry = run.kind === 'dry-run' ? ' (dry run: nothing was changed)' : ''
   print(io, `${coloured(io, colour, head)} at version ${run.version}: ${moved(run)}${dry}`)
   const traffic = `${formatBytes(run.bytesSent)} sent, ${formatBytes(run.bytesReceived)} received`

@@ -10,6 +10,10 @@ export interface CliConfiguration {
   readonly instance: string
   readonly workspace: string
   readonly state: string
+  /** The file that was read; `null` when everything came from options and environment. */
+  readonly file: string | null
+  /** The URL is without credentials. */
+  readonly remote: { readonly url: string; readonly username?: string; readonly password?: string }
   readonly http: { readonly host: string; readonly port: number }
 }
 

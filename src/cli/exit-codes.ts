@@ -1,6 +1,6 @@
 /** What the exit code says: the one map from outcomes and errors. */
 import { type ErrorCode, isDavitError } from '../model/errors.ts'
-import type { Outcome } from '../model/run.ts'
+import type { Outcome, RunSummary } from '../model/run.ts'
 
 export const exitCodes = {
   inSync: 0,
@@ -30,6 +30,9 @@ const codeOfError: Readonly<Partial<Record<ErrorCode, number>>> = {
   'remote-unauthorized': exitCodes.usage,
   'remote-unreachable': exitCodes.unreachable,
   'remote-busy': exitCodes.unreachable,
+  'remote-unexpected': exitCodes.unreachable,
+  'remote-full': exitCodes.unreachable,
+  'remote-too-large': exitCodes.unreachable,
   'remote-missing': exitCodes.halted,
   'remote-rolled-back': exitCodes.halted,
   'remote-foreign': exitCodes.halted,
@@ -41,8 +44,9 @@ const codeOfError: Readonly<Partial<Record<ErrorCode, number>>> = {
   'deletion-guard': exitCodes.halted,
 }
 
-export function exitCodeOfOutcome(outcome: Outcome): number {
-  return codeOfOutcome[outcome]
+/** A server that refuses the user or the password is reached: to try again is no help, the configuration has to change. */
+export function exitCodeOfRun({ outcome, error }: Pick<RunSummary, 'outcome' | 'error'>): number {
+  return error?.code === 'remote-unauthorized' ? exitCodes.usage : codeOfOutcome[outcome]
 }
 
 /** Errors that are in no list mean that it failed. */

@@ -2,6 +2,7 @@
 import { type CommandContext, log } from './command.ts'
 import type { CliConfiguration, OpenedInstance } from './engine.ts'
 import { announce, withdraw } from './running-instance.ts'
+import { keepConfiguration } from './write-configuration.ts'
 
 export interface ServedInstance {
   readonly instance: OpenedInstance
@@ -48,6 +49,7 @@ export async function serveInstance(
     const server = await (options.preferredPort === undefined
       ? listen(port)
       : listen(options.preferredPort).catch(() => listen(port)))
+    if (options.create === true) await keepConfiguration(context, configuration)
     announce(configuration.state, server.url)
     return {
       instance,

@@ -1,16 +1,20 @@
 /** An instance with its HTTP API: what embedding programs and the command line open. */
-
 import { composeInstance, type OpenedInstance, type OpenOptions } from '../instance/compose-instance.ts'
-import type { Configuration } from '../instance/configuration.ts'
+import { type Configuration, type ConfigurationDocument, configurationOf } from '../instance/configuration.ts'
 import { systemClock } from '../instance/system.ts'
 import { createApp } from './app.ts'
 
-/** See `composeInstance`. `routes` may be mounted in a host's own Hono app; it checks the token on every request. */
-export function openInstance(
-  configuration: Configuration,
+/**
+ * See `composeInstance`. Takes what `loadConfiguration` gave, or an object in the shape of `davit.yml` with paths
+ * relative to the current folder. `routes` may be mounted in a host's own Hono app; it checks the token on every
+ * request.
+ */
+export async function openInstance(
+  configuration: Configuration | ConfigurationDocument,
   options: OpenOptions = {},
 ): Promise<OpenedInstance> {
-  return composeInstance(configuration, {
+  const complete = isLoaded(configuration) ? configuration : configurationOf(configuration, process.cwd())
+  return composeInstance(complete, {
     ...options,
     routes: (instance, token) =>
       createApp({
@@ -22,4 +26,9 @@ export function openInstance(
           options.log?.('error', error instanceof Error ? (error.stack ?? error.message) : String(error)),
       }),
   })
+}
+
+/** A document has no key `file`; what was loaded has it always. */
+function isLoaded(configuration: Configuration | ConfigurationDocument): configuration is Configuration {
+  return Object.hasOwn(configuration, 'file')
 }

@@ -168,6 +168,9 @@ const fileSchema = z.strictObject({
 
 type FileConfiguration = z.infer<typeof fileSchema>
 
+/** A configuration as `davit.yml` says it, for programs that have it as an object. */
+export type ConfigurationDocument = z.input<typeof fileSchema>
+
 /** Rejects by throwing `configuration-invalid`, naming the place, what was found and what is expected. */
 export function loadConfiguration(sources: ConfigurationSources): Configuration {
   const environment = readEnvironment(sources.environment, sources.cwd)
@@ -176,6 +179,15 @@ export function loadConfiguration(sources: ConfigurationSources): Configuration 
   const fromFile = file === null ? {} : readFile(file)
   const base = file === null ? sources.cwd : dirname(file)
   return compose(asked, fromFile, { file, base, cwd: sources.cwd })
+}
+
+/**
+ * A configuration from an object in the shape of `davit.yml`, without any file or environment. Paths are relative to
+ * `base`. Throws `configuration-invalid` as `loadConfiguration` does.
+ */
+export function configurationOf(document: ConfigurationDocument, base: string): Configuration {
+  const checked = check(document, 'the configuration', 'it')
+  return compose({}, checked, { file: null, base, cwd: base })
 }
 
 function compose(
@@ -364,7 +376,7 @@ function readFile(file: string): FileConfiguration {
   try {
     source = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw configurationError(`${file} cannot be read`, cause)
+    throw configurationError(`${file} cannot be read: ${reasonOf(cause)}`, cause)
   }
   const document = parseDocument(source, { prettyErrors: true, uniqueKeys: true })
   const [error] = document.errors
@@ -379,16 +391,38 @@ function readFile(file: string): FileConfiguration {
       cause,
     )
   }
-  const parsed = fileSchema.safeParse(value ?? {})
+  return check(value ?? {}, file, 'the file')
+}
+
+/** Names every place that is wrong, with what is expected there. */
+function check(value: unknown, source: string, whole: string): FileConfiguration {
+  const parsed = fileSchema.safeParse(value)
   if (parsed.success) return parsed.data
   const issues = parsed.error.issues.map((issue) => {
     const place = issue.path.join('.')
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => `${place === '' ? key : `${place}.${key}`}: unknown key`).join('; ')
+      const expected = knownKeys(issue.path)
+      return issue.keys
+        .map((key) => `${place === '' ? key : `${place}.${key}`}: unknown key, expected one of ${expected}`)
+        .join('; ')
     }
-    return `${place === '' ? 'the file' : place}: ${issue.message}`
+    return `${place === '' ? whole : place}: ${issue.message}`
   })
-  throw configurationError(`${file}: ${issues.join('; ')}`, undefined)
+  throw configurationError(`${source}: ${issues.join('; ')}`, undefined)
+}
+
+/** The keys that may stand at a place of the file. */
+function knownKeys(place: readonly PropertyKey[]): string {
+  let schema: z.ZodType = fileSchema
+  for (const key of place) {
+    const object: z.ZodType = schema instanceof z.ZodOptional ? (schema.unwrap() as z.ZodType) : schema
+    const inner =
+      object instanceof z.ZodObject ? (object.shape[String(key)] as z.ZodType | undefined) : undefined
+    if (inner === undefined) return 'none'
+    schema = inner
+  }
+  const object = schema instanceof z.ZodOptional ? schema.unwrap() : schema
+  return object instanceof z.ZodObject ? Object.keys(object.shape).join(', ') : 'none'
 }
 
 function fromOption<T>(name: string, value: unknown, schema: z.ZodType<T>): T | undefined {
@@ -402,7 +436,20 @@ function readSecret(file: string, place: string): string {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (cause) {
-    throw configurationError(`${place}: ${file} cannot be read`, cause)
+    throw configurationError(`${place}: ${file} cannot be read: ${reasonOf(cause)}`, cause)
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'there is no such file (ENOENT)'
+    case 'EISDIR':
+      return 'it is a folder (EISDIR)'
+    case 'EACCES':
+      return 'this user may not (EACCES)'
+    default:
+      return cause instanceof Error ? cause.message : String(cause)
   }
 }
 

@@ -105,13 +105,13 @@ export function liveHolder(stateFolder: string): Holder | null {
 }
 
 function isAlive(holder: Holder): boolean {
-  if (holder.pid === process.pid) return true
   try {
     process.kill(holder.pid, 0)
   } catch (error) {
     // EPERM: it is there and belongs to somebody else.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
+  // Compared for our own number too: in a container the process that was killed often had the same one.
   const start = processStart(holder.pid)
   return holder.start === null || start === null || start === holder.start
 }

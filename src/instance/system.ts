@@ -46,7 +46,9 @@ export function processStart(pid: number): string | null {
   const text = readText(`/proc/${pid}/stat`)
   if (text === null) return null
   // The name in parentheses may hold anything; the fields behind it are numbers. The 22nd of all is the start time.
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? null
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  // Z, X: it was killed and its parent has not taken note yet. It does nothing any more.
+  return fields[0] === 'Z' || fields[0] === 'X' ? `ended ${fields[19]}` : (fields[19] ?? null)
 }
 
 function readText(file: string): string | null {

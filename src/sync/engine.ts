@@ -129,8 +129,9 @@ export class Engine {
   /** Starts watching and, in mode auto, the first run. Resolves when the watcher stands. */
   async start(): Promise<void> {
     if (this.options.watch) await this.startWatching()
+    // ORDER: asked for before the loop looks, so that the first scan belongs to this run and not to one of its own.
+    if (this.modeNow === 'auto') this.queued ??= newJob(this.context.random.uuid(), { trigger: 'start' })
     this.loop = this.runLoop()
-    if (this.modeNow === 'auto') this.request({ trigger: 'start' })
   }
 
   get mode(): 'auto' | 'manual' {
@@ -255,6 +256,7 @@ export class Engine {
       force: false,
       paths: null,
       signal: this.stopping.signal,
+      quiet: true,
     })
   }
 
@@ -283,6 +285,8 @@ export class Engine {
         await this.takeQueued()
       } else if (this.isIndexDue()) {
         await this.indexOnly()
+      } else if (this.isLookDue()) {
+        await this.lookFirst()
       } else if (this.isWatchRunDue()) {
         this.hasWork = false
         this.request({ trigger: 'watch' })
@@ -303,6 +307,30 @@ export class Engine {
 
   private isIndexDue(): boolean {
     return this.modeNow === 'manual' && this.hasUnseenChanges() && this.retryAt === null
+  }
+
+  private isLookDue(): boolean {
+    return this.isWatchRunDue() && !this.hasWork && !this.scanEverything
+  }
+
+  /**
+   * What the watcher told of is often our own write. The index finds out, without a run and without a request;
+   * a run follows where something has to be done.
+   */
+  private async lookFirst(): Promise<void> {
+    const run = this.quietRun()
+    const scope = this.takeNotes(false)
+    await this.exclusively(async () => {
+      try {
+        await indexScope(this.context, run, scope)
+        this.scanned(scope)
+        if (this.context.database.trees.counts().pending > 0) this.hasWork = true
+      } catch (error) {
+        this.putBack(scope)
+        // The run meets it again, and tells and handles it as every run does.
+        if (!isDavitError(error, 'stopped')) this.hasWork = true
+      }
+    })
   }
 
   /** In mode manual changes are noticed and counted; nothing is sent. */
@@ -550,11 +578,7 @@ export class Engine {
       failure !== null
         ? stored(failure, nowIso(context))
         : outcome === 'failed'
-          ? {
-              code: 'file-busy',
-              message: `${run.skipped.size} file${run.skipped.size === 1 ? '' : 's'} could not be synced; see the problems`,
-              at: nowIso(context),
-            }
+          ? skippedError(run, nowIso(context))
           : null
     return {
       runId: job.runId,
@@ -757,6 +781,16 @@ function outcomeOf(failure: unknown, run: RunState, conflicts: number): Outcome 
   }
   if (run.skipped.size > 0) return 'failed'
   return conflicts > 0 ? 'conflicts' : 'in-sync'
+}
+
+/** Files that could not be done are one error of the run: the first is named, the problems name all. */
+function skippedError(run: RunState, at: string): StoredError {
+  const { firstSkip: first } = run
+  const { size } = run.skipped
+  const told = `${size} file${size === 1 ? '' : 's'} could not be synced`
+  if (first === null) return { code: 'file-busy', message: `${told}: it changes all the time`, at }
+  const message = `${told}${size === 1 ? '' : '; the first'}: '${first.path}': ${first.detail}`
+  return { code: first.code, message, hint: 'It is tried again; everything else is in sync.', at }
 }
 
 function stored(error: unknown, at: string): StoredError {

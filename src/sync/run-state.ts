@@ -14,6 +14,8 @@ export interface RunOptions {
   /** Only these paths and what is below them; `null` for all. */
   readonly paths: readonly FilePath[] | null
   readonly signal: AbortSignal
+  /** It is no run that anybody was told of: its progress is not told either. */
+  readonly quiet?: boolean
 }
 
 /** Problems in a summary; all of them stand in the list of problems. */
@@ -77,8 +79,12 @@ export class RunState {
     this.skipped.add(id)
   }
 
+  /** Why the first of the skipped files was skipped. */
+  firstSkip: Problem | null = null
+
   skip(id: FileId, problem: Problem): void {
     this.skipped.add(id)
+    this.firstSkip ??= problem
     this.problem(problem)
   }
 
@@ -100,11 +106,17 @@ export class RunState {
     }
   }
 
-  /** At most ten a second, and always the last of a phase. */
+  private lastProgress = ''
+
+  /** At most ten a second, and always the last of a phase; nothing twice. */
   progress(phase: Phase, done: number, total: number): void {
+    if (this.options.quiet === true) return
+    const told = `${phase} ${done} ${total} ${this.bytesDone} ${this.bytesTotal}`
+    if (told === this.lastProgress) return
     const now = this.context.clock.monotonic()
     if (done < total && now - this.lastProgressAt < 100) return
     this.lastProgressAt = now
+    this.lastProgress = told
     this.context.emit({
       type: 'sync.progress',
       data: {

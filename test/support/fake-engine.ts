@@ -47,12 +47,18 @@ export class FakeEngine implements Engine {
   loadConfiguration(input: ConfigurationInput): CliConfiguration {
     this.inputs.push(input)
     if (this.configurationFailure !== null) throw this.configurationFailure
-    const { workspace: given, instance, host, port } = input.options
+    const { workspace: given, instance, host, port, remote, username, password } = input.options
     const workspace = String(given ?? this.#folder)
     return {
       instance: String(instance ?? 'archive-1'),
       workspace,
       state: `${workspace}/.davit`,
+      file: null,
+      remote: {
+        url: String(remote ?? 'https://dav.example.org/team'),
+        ...(username === undefined ? {} : { username: String(username) }),
+        ...(password === undefined ? {} : { password: String(password) }),
+      },
       http: { host: String(host ?? '127.0.0.1'), port: Number(port ?? 0) },
     }
   }

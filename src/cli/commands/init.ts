@@ -1,46 +1,22 @@
 /** `davit init`: checks the remote, joins its store or creates one, writes the configuration. */
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join, relative, resolve } from 'node:path'
-import { stringify } from 'yaml'
-import { defined } from '../../model/defined.ts'
+import { join, resolve } from 'node:path'
 import { DavitError } from '../../model/errors.ts'
-import { type CommandContext, loadConfiguration, log, type Settings } from '../command.ts'
+import { type CommandContext, loadConfiguration, log } from '../command.ts'
 import { describeRun } from '../describe-run.ts'
-import { exitCodeOfOutcome } from '../exit-codes.ts'
+import { exitCodeOfRun } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
-
-interface Place {
-  readonly file: string
-  readonly folder: string
-  readonly workspace: string
-  /** In the state folder, wherever the configuration is: nothing there is replicated. */
-  readonly passwordFile: string
-}
-
-/** The settings that belong into the file, in its shape. The password goes into a file of its own. */
-function documentOf(settings: Settings, place: Place, instance: string): object {
-  const { remote: url, username, password, mode, poll, conflicts, host, port } = settings
-  const passwordFile = password === undefined ? undefined : relative(place.folder, place.passwordFile)
-  const sections = {
-    remote: defined({ url, username, passwordFile }),
-    sync: defined({ mode, poll, conflicts }),
-    http: defined({ host, port: port === undefined ? undefined : Number(port) }),
-  }
-  return {
-    instance,
-    workspace: relative(place.folder, place.workspace) || '.',
-    ...Object.fromEntries(Object.entries(sections).filter(([, section]) => Object.keys(section).length > 0)),
-  }
-}
+import { writeConfiguration } from '../write-configuration.ts'
 
 export async function init(context: CommandContext): Promise<number> {
   const { io, settings } = context
-  const { config, ...rest } = settings
-  const configuration = await loadConfiguration(context, rest)
-  const { workspace, state } = configuration
+  // Where the configuration goes, not where it comes from.
+  const { DAVIT_CONFIG: fromEnvironment } = io.environment
+  const { config = fromEnvironment, ...rest } = settings
+  const environment = { ...io.environment, DAVIT_CONFIG: undefined }
+  const configuration = await loadConfiguration({ ...context, io: { ...io, environment } }, rest)
+  const { workspace } = configuration
   const file = typeof config === 'string' ? resolve(io.cwd, config) : join(workspace, '.davit', 'davit.yml')
-  const place: Place = { file, folder: dirname(file), workspace, passwordFile: join(state, 'password') }
   if (existsSync(file)) {
     throw new DavitError('configuration-invalid', `${file} is there already`, {
       action: 'ask',
@@ -59,15 +35,10 @@ export async function init(context: CommandContext): Promise<number> {
     if (run.outcome !== 'in-sync' && run.outcome !== 'conflicts') {
       if (context.json) printJson(io, run)
       else describeRun(io, run)
-      return exitCodeOfOutcome(run.outcome)
-    }
-    await mkdir(place.folder, { recursive: true, mode: 0o700 })
-    if (typeof settings.password === 'string') {
-      await writeFile(place.passwordFile, `${settings.password}\n`, { mode: 0o600 })
-      await chmod(place.passwordFile, 0o600)
+      return exitCodeOfRun(run)
     }
     const { name } = instance.status().instance
-    await writeFile(file, stringify(documentOf(settings, place, name)), { mode: 0o600, flag: 'wx' })
+    await writeConfiguration(context, { ...configuration, instance: name }, file)
     if (context.json) printJson(io, { configuration: file, workspace, instance: name, version: run.version })
     else {
       print(io, `joined the store at version ${run.version}; the configuration is in ${file}`)

@@ -1,7 +1,7 @@
 /** `davit recover republish|adopt`: join again after the store was rolled back or replaced. */
 import { type CommandContext, withSession } from '../command.ts'
 import { describeRun } from '../describe-run.ts'
-import { exitCodeOfOutcome } from '../exit-codes.ts'
+import { exitCodeOfRun } from '../exit-codes.ts'
 import { printJson } from '../output.ts'
 import { showProgress } from '../progress-bar.ts'
 
@@ -11,6 +11,6 @@ export function recover(context: CommandContext, choice: 'republish' | 'adopt'):
     const run = await session.recover(choice).finally(hide)
     if (context.json) printJson(context.io, run)
     else describeRun(context.io, run)
-    return exitCodeOfOutcome(run.outcome)
+    return exitCodeOfRun(run)
   })
 }

@@ -1,10 +1,11 @@
 /** `davit sync`: one run. */
 import { type CommandContext, withSession } from '../command.ts'
 import { describeRun } from '../describe-run.ts'
-import { exitCodeOfOutcome } from '../exit-codes.ts'
+import { exitCodeOfRun } from '../exit-codes.ts'
 import { printJson } from '../output.ts'
 import { showProgress } from '../progress-bar.ts'
 import { workspacePath } from '../workspace-path.ts'
+import { keepConfiguration } from '../write-configuration.ts'
 
 export interface SyncOptions {
   readonly create?: boolean
@@ -19,7 +20,8 @@ export function sync(
   given: readonly string[],
 ): Promise<number> {
   const { io } = context
-  return withSession(context, options, async (session, { workspace }) => {
+  return withSession(context, options, async (session, configuration) => {
+    const { workspace } = configuration
     const paths = given.map((path) => workspacePath(path, { cwd: io.cwd, workspace }))
     const hide = context.json ? () => {} : await showProgress(io, session)
     const run = await session
@@ -30,8 +32,10 @@ export function sync(
         ...(paths.length > 0 && !paths.includes('') ? { paths } : {}),
       })
       .finally(hide)
+    const isJoined = run.outcome === 'in-sync' || run.outcome === 'conflicts'
+    if (options.create === true && isJoined) await keepConfiguration(context, configuration)
     if (context.json) printJson(io, run)
     else describeRun(io, run)
-    return exitCodeOfOutcome(run.outcome)
+    return exitCodeOfRun(run)
   })
 }
