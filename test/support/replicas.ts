@@ -112,6 +112,7 @@ async function openReplica(
       ...options.settings,
     },
     emit: (event) => events.push(event),
+    emitAll: (drafts) => events.push(...drafts),
   }
   return {
     name,
@@ -140,6 +141,7 @@ async function openReplica(
         list: true,
         create: true,
         dryRun: false,
+        pause: async () => undefined,
         onScanned: () => undefined,
         onListed: () => undefined,
         onCommitted: () => undefined,
