@@ -92,7 +92,8 @@ export class DavitInstance implements Instance {
     const watch = this.engine.watchMode()
     const point = database.chain.point()
     return {
-      instance: { id, name },
+      instance: name,
+      instanceId: id,
       mode: this.engine.mode,
       state: this.engine.state,
       localVersion: lastRun?.version ?? point?.version ?? 0,

@@ -23,7 +23,9 @@ export interface StoredError {
 
 /** Answered from memory and counters: no request, no walk, no scan. */
 export interface InstanceStatus {
-  readonly instance: { readonly id: InstanceId; readonly name: string }
+  /** Its name, as everywhere in the API. */
+  readonly instance: string
+  readonly instanceId: InstanceId
   readonly mode: 'auto' | 'manual'
   readonly state: InstanceState
   /** The version that the workspace agreed with at the last run that ended. */

@@ -52,7 +52,7 @@ it('two instances in one process replicate, answer through mounted routes, and l
     await b.close()
     await b.close()
     console.log(JSON.stringify({ first: first.outcome, second: second.outcome, refused: refused.status,
-      files: files.items.map((file) => file.path), name: status.instance.name, added }))
+      files: files.items.map((file) => file.path), name: status.instance, added }))
   `)
   expect(end.code, end.stderr).toBe(0)
   expect(end.json()).toEqual({

@@ -131,7 +131,8 @@ export class FakeInstance implements ApiInstance {
 
   status(): InstanceStatus {
     return {
-      instance: { id: '0190aaaa-0000-7000-8000-00000000000f', name: 'archive-1' },
+      instance: 'archive-1',
+      instanceId: '0190aaaa-0000-7000-8000-00000000000f',
       mode: this.mode,
       state: 'idle',
       localVersion: 7,

@@ -37,7 +37,7 @@ export async function init(context: CommandContext): Promise<number> {
       else describeRun(io, run)
       return exitCodeOfRun(run)
     }
-    const { name } = instance.status().instance
+    const { instance: name } = instance.status()
     await writeConfiguration(context, { ...configuration, instance: name }, file)
     if (context.json) printJson(io, { configuration: file, workspace, instance: name, version: run.version })
     else {

@@ -21,7 +21,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     try {
       if (!ending.isAsked()) {
         const { localVersion: version, instance } = served.instance.status()
-        if (context.json) print(io, JSON.stringify({ url: served.url, version, instance: instance.name }))
+        if (context.json) print(io, JSON.stringify({ url: served.url, version, instance }))
         else print(io, `davit ready ${served.url} version=${version}`)
       }
       await ending.asked

@@ -6,7 +6,7 @@ import { coloured, count, formatBytes, print, printable, printJson } from '../ou
 function lines(status: InstanceStatus): [string, string][] {
   const { lastRun, lastError } = status
   const told: [string, string][] = [
-    ['instance', status.instance.name],
+    ['instance', status.instance],
     ['workspace', status.workspace],
     ['remote', status.remote],
     ['state', `${status.state}, ${status.mode}`],
