@@ -1,6 +1,6 @@
 /**
- * Reads docs/spec/ and looks for every test that a specification names: the file has to be there, and some test or
- * suite in the files that the specification names has to be called so. `…` in a name stands for anything.
+ * Reads docs/spec/ and docs/decisions/ and looks for every test that they name: the file has to be there, and some test or
+ * suite in the files that the document names has to be called so. `…` in a name stands for anything.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const specFolder = join(root, 'docs/spec')
+const decisionFolder = join(root, 'docs/decisions')
 const kinds = 'unit|property|integration|conformance|servers|simulation|e2e'
 
 interface NamedTests {
@@ -117,6 +118,16 @@ describe('the specifications', () => {
     expect(namedTests(spec).files.length).toBeGreaterThan(0)
     expect(namedTests(spec).names.length).toBeGreaterThan(0)
     expect(missing(spec, readTest)).toEqual([])
+  })
+})
+
+describe('the decisions', () => {
+  const decisions = readdirSync(decisionFolder).filter((name) => name.endsWith('.md'))
+
+  it.each(decisions)('%s says how it is checked, by tests that exist', (name) => {
+    const [, checked] = readFileSync(join(decisionFolder, name), 'utf8').split('## How it is checked')
+    expect(checked?.trim()).toBeTruthy()
+    expect(missing(`names in quotes are test names. ${checked}`, readTest)).toEqual([])
   })
 })
 
