@@ -41,7 +41,8 @@ export function describeRun(io: Io, run: RunSummary): void {
   )
 
   for (const problem of run.problems.slice(0, problemsShown)) {
-    io.stderr.write(`${printable(problem.path)}: ${printable(problem.detail)}\n`)
+    const place = problem.path === '' ? '' : `${printable(problem.path)}: `
+    io.stderr.write(`${place}${printable(problem.detail)}\n`)
   }
   const rest = run.problems.length - problemsShown
   if (rest > 0) io.stderr.write(`and ${count(rest, 'more problem')}\n`)

@@ -14,8 +14,11 @@ export interface CliConfiguration {
   readonly file: string | null
   /** The URL is without credentials. */
   readonly remote: { readonly url: string; readonly username?: string; readonly password?: string }
-  readonly http: { readonly host: string; readonly port: number }
+  readonly http: { readonly host: string; readonly port: number; readonly allowRemote: boolean }
+  readonly logLevel: LogLevel
 }
+
+export type LogLevel = 'error' | 'info' | 'debug'
 
 /** What goes into a configuration: the options as they were given (strings), the environment, the place. */
 export interface ConfigurationInput {
@@ -36,7 +39,7 @@ export interface OpenOptions {
   /** Watches, polls and runs by itself. Without it only what is asked for happens. */
   readonly background: boolean
   /** Gets the lines of the log. */
-  readonly log: (line: string) => void
+  readonly log: (line: string, level?: LogLevel) => void
 }
 
 export interface Engine<Configuration extends CliConfiguration = CliConfiguration> {

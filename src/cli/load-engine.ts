@@ -2,6 +2,9 @@
 import type { Configuration } from '../instance/configuration.ts'
 import type { Engine } from './engine.ts'
 
+/** What a level lets through: itself and what is graver. */
+const ranks = { error: 0, info: 1, debug: 2 } as const
+
 export async function loadEngine(): Promise<Engine<Configuration>> {
   const { loadConfiguration } = await import('../instance/configuration.ts')
   const { systemClock } = await import('../instance/system.ts')
@@ -13,7 +16,9 @@ export async function loadEngine(): Promise<Engine<Configuration>> {
       const instance = await openInstance(configuration, {
         create: options.create ?? false,
         passive: !options.background,
-        log: (_level, message) => options.log(message),
+        log: (level, message) => {
+          if (ranks[level] <= ranks[configuration.logLevel]) options.log(message, level)
+        },
       })
       if (options.background) await instance.scannedOnce()
       return instance

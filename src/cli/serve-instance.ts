@@ -28,7 +28,7 @@ export async function serveInstance(
   const { createApp } = await import('../http/app.ts')
   const { checkExposure, serve } = await import('../http/server.ts')
   const { host, port } = configuration.http
-  const exposed = options.exposed === true
+  const exposed = options.exposed === true || configuration.http.allowRemote
   checkExposure(host, exposed)
   const report = (error: unknown) =>
     log(context)(`error: ${error instanceof Error ? error.stack : String(error)}`)

@@ -13,6 +13,7 @@ import { openWebdavRemote } from '../remote/webdav-remote.ts'
 import { withRetry } from '../remote/with-retry.ts'
 import type { SyncContext } from '../sync/context.ts'
 import { Engine } from '../sync/engine.ts'
+import { trashAgeMs } from '../sync/maintenance.ts'
 import { verifyPulled } from '../sync/verify-pulled.ts'
 import { withLockNotes } from '../sync/with-lock-notes.ts'
 import { openFolderWorkspace, type RememberedRoot } from '../workspace/folder-workspace.ts'
@@ -21,6 +22,7 @@ import { DavitInstance } from './davit-instance.ts'
 import { EventLog } from './event-log.ts'
 import { disownCandidates, identify } from './identity.ts'
 import type { Instance } from './instance.ts'
+import { logLine } from './log-events.ts'
 import { lockState } from './state-lock.ts'
 import { bootId, machineId, systemClock, systemRandom } from './system.ts'
 
@@ -48,7 +50,6 @@ export interface OpenedInstance extends Instance {
 }
 
 const rootKey = 'workspace.root'
-const trashAgeMs = 14 * 86_400_000
 
 /**
  * Opens the instance of a workspace: locks its state folder, opens the index and, unless `passive`, begins to watch
@@ -100,6 +101,11 @@ async function compose(
   if (identity.formerId !== null) disownCandidates(database, identity.formerId)
   const speaker = { id: identity.id, name: configuration.instance, incarnation: identity.incarnation }
   const events = new EventLog({ database, clock, name: configuration.instance })
+
+  events.subscribe((event) => {
+    const { level, message } = logLine(event)
+    log(level, message)
+  })
 
   const { remote: settings } = configuration
   const { remote, lock } = withLockNotes(
@@ -171,7 +177,6 @@ async function compose(
   }
   if (identity.formerId !== null) {
     const detail = 'The state folder was copied or moved; this instance has a new id.'
-    log('info', detail)
     events.emit({ type: 'instance.renamed', data: { formerId: identity.formerId, id: identity.id, detail } })
   }
   const known = database.settings.get(rootKey)

@@ -143,7 +143,12 @@ export class DavitInstance implements Instance {
 
   async recover(choice: 'republish' | 'adopt'): Promise<RunSummary> {
     await this.engine.exclusively(async () => {
-      if (choice === 'adopt') await this.context.workspace.renewMarker(this.context.random.hex(16))
+      if (choice === 'adopt') {
+        // ORDER: the index follows the disk as it is now, before the store is joined. What the index still remembers
+        // of a folder that was restored or emptied would pass for edits and deletions made here.
+        await this.context.workspace.renewMarker(this.context.random.hex(16))
+        await this.engine.indexEverything()
+      }
       await recover(this.context, choice)
     })
     this.engine.liftHalt()

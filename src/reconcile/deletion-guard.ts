@@ -46,7 +46,9 @@ export function guardDeletions(input: {
   const quiet = input.window === null || nowMs - input.window.lastAtMs >= quietMs
   const window = quiet ? null : input.window
   if (deletions === 0) return { kind: 'allowed', window }
-  const filesAtStart = window?.filesAtStart ?? filesTotal
+  // Files that came while the window was open are files that it could delete.
+  const filesAtStart =
+    window === null ? filesTotal : Math.max(window.filesAtStart, filesTotal + window.deletions)
   const counted = (window?.deletions ?? 0) + deletions
   const tooMany = counted > maxDelete.atLeast && counted > maxDelete.fraction * filesAtStart
   if (tooMany) {

@@ -31,7 +31,7 @@ export interface WebdavRemoteOptions {
   readonly readAhead?: number
   /** Told what went wrong without harm, as a sentence. */
   readonly onNotice?: (message: string) => void
-  /** Told of several heads just before they are healed, also inside a commit: an event, and a line in `doctor`. */
+  /** Told of several heads just before they are healed, also inside a commit: for an event. */
   readonly onFork?: (heads: readonly ChainPoint[]) => void
 }
 

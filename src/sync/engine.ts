@@ -248,6 +248,11 @@ export class Engine {
     await indexScope(this.context, run, { kind: 'paths', paths })
   }
 
+  /** Looks at the whole workspace now. Within `exclusively`. */
+  async indexEverything(): Promise<void> {
+    await indexScope(this.context, this.quietRun(), { kind: 'everything' })
+  }
+
   private quietRun(): RunState {
     return new RunState(this.context, {
       runId: this.context.random.uuid(),

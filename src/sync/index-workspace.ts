@@ -310,8 +310,7 @@ async function hashOne(
     }
     if (isDavitError(error, 'file-busy', 'file-unreadable', 'path-unsafe')) {
       const problem = { path, code: error.code, detail: error.message }
-      if (old === null) run.problem(problem)
-      else run.skip(old.id, problem)
+      run.skip(old?.id ?? `new ${path}`, problem)
       return null
     }
     throw error

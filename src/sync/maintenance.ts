@@ -11,6 +11,10 @@ import type { RunState } from './run-state.ts'
 /** Below this many stored bytes of changesets a checkpoint saves nobody anything. */
 const changesetBytesMin = 256 * 1024
 const announceEveryMs = 60 * 60 * 1000
+const sweepEveryMs = 86_400_000
+const sweptKey = 'sync.sweptAt'
+/** What was overwritten or deleted by a pull is kept for so long in the state folder. */
+export const trashAgeMs = 14 * 86_400_000
 const announcedKey = 'sync.announcedAt'
 /** Instances that spoke lately, this one among them: how often the store may be asked depends on it. */
 export const liveInstancesKey = 'sync.liveInstances'
@@ -46,6 +50,7 @@ export async function maintain(
       }
     }
   }
+  await sweepTrash(context)
   if (database.settings.get(formatDueKey) === true) {
     const text = {
       format: 1,
@@ -57,6 +62,15 @@ export async function maintain(
     database.settings.set(formatDueKey, null)
   }
   if (run.uploaded + run.downloaded + run.deleted + run.moved + run.metadata > 0) await announce(context)
+}
+
+/** Once a day while it runs, besides at each start. */
+async function sweepTrash({ database, workspace, clock }: SyncContext): Promise<void> {
+  const last = database.settings.get(sweptKey)
+  const nowMs = clock.now()
+  if (typeof last === 'number' && nowMs >= last && nowMs - last < sweepEveryMs) return
+  await workspace.cleanUp({ trashAgeMs, nowMs })
+  database.settings.set(sweptKey, nowMs)
 }
 
 /** O(1) per change, amortised: due when the changesets since the last checkpoint outweigh a quarter of it. */

@@ -59,7 +59,8 @@ export class FakeEngine implements Engine {
         ...(username === undefined ? {} : { username: String(username) }),
         ...(password === undefined ? {} : { password: String(password) }),
       },
-      http: { host: String(host ?? '127.0.0.1'), port: Number(port ?? 0) },
+      http: { host: String(host ?? '127.0.0.1'), port: Number(port ?? 0), allowRemote: false },
+      logLevel: 'info' as const,
     }
   }
 
