@@ -12,6 +12,7 @@ import type { Traffic } from '../remote/remote.ts'
 import type { WorkspaceChange, WorkspaceWatch } from '../workspace/workspace.ts'
 import { nowIso, type SyncContext } from './context.ts'
 import { executeRun, indexScope, type ScanScope } from './execute-run.ts'
+import { haltKey } from './guard.ts'
 import { activePollMs, nextPollDelayMs, retryDelayMs } from './retry-delay.ts'
 import { RunState } from './run-state.ts'
 
@@ -53,9 +54,9 @@ export type EngineState = 'idle' | 'running' | 'halted' | 'unreachable' | 'stopp
 interface Job {
   readonly runId: string
   readonly trigger: Trigger
-  force: boolean
+  readonly force: boolean
   full: boolean
-  dryRun: boolean
+  readonly dryRun: boolean
   paths: readonly FilePath[] | null
   readonly finished: Promise<RunSummary>
   readonly resolve: (summary: RunSummary) => void
@@ -86,7 +87,6 @@ const unreachableCodes = [
 
 /** `version/` is listed at least this often, instead of asking for the known head. */
 const listEveryMs = 60_000
-const haltKey = 'sync.halt'
 const modeKey = 'sync.mode'
 
 export class Engine {
@@ -95,7 +95,8 @@ export class Engine {
   private readonly stopping = new AbortController()
   private modeNow: 'auto' | 'manual'
   private current: Job | null = null
-  private queued: Job | null = null
+  /** What waits, in order: at most one for each combination of `force` and `dryRun`, with which others may join. */
+  private readonly queue: Job[] = []
   private watch: WorkspaceWatch | null = null
   private watchProblem: string | null = null
   private changedPaths = new Set<FilePath>()
@@ -200,7 +201,8 @@ export class Engine {
   }
 
   queuedRun(): { readonly runId: string; readonly kind: RunKind } | null {
-    return this.queued === null ? null : { runId: this.queued.runId, kind: kindOf(this.queued) }
+    const [next] = this.queue
+    return next === undefined ? null : { runId: next.runId, kind: kindOf(next) }
   }
 
   /** Starts a run, or joins the one that comes next. Each caller gets a run that begins after the call. */
@@ -208,11 +210,13 @@ export class Engine {
     if (this.stopping.signal.aborted) {
       throw new DavitError('stopped', 'the instance is stopping', { action: 'retry' })
     }
-    const coalesced = this.queued !== null
-    const job = this.queued ?? newJob(this.context.random.uuid(), request)
+    const waiting = this.queue.find((other) => mayJoin(other, request))
+    const coalesced = waiting !== undefined
+    const job = waiting ?? newJob(this.context.random.uuid(), request)
+    const isNext = this.queue.length === 0
     if (coalesced) widen(job, request)
-    this.queued = job
-    const status = this.current === null && !coalesced ? 'started' : 'queued'
+    else this.queue.push(job)
+    const status = this.current === null && isNext ? 'started' : 'queued'
     this.notify()
     if (this.loop === null) void this.drain()
     return { runId: job.runId, status, coalesced, finished: job.finished }
@@ -224,10 +228,11 @@ export class Engine {
     this.notify()
     await this.loop
     await this.draining
-    this.queued?.reject(
-      new DavitError('stopped', 'the instance was stopped before the run began', { action: 'retry' }),
-    )
-    this.queued = null
+    for (const job of this.queue.splice(0)) {
+      job.reject(
+        new DavitError('stopped', 'the instance was stopped before the run began', { action: 'retry' }),
+      )
+    }
     await this.watch?.close()
     this.watch = null
   }
@@ -272,7 +277,7 @@ export class Engine {
   /** Without a loop (one-shot use): works off what was requested. */
   private drain(): Promise<void> {
     this.draining = this.draining.then(async () => {
-      while (this.queued !== null && !this.stopping.signal.aborted) await this.takeQueued()
+      while (this.queue.length > 0 && !this.stopping.signal.aborted) await this.takeQueued()
     })
     return this.draining
   }
@@ -280,7 +285,7 @@ export class Engine {
   private async runLoop(): Promise<void> {
     this.schedulePoll()
     while (!this.stopping.signal.aborted) {
-      if (this.queued !== null) {
+      if (this.queue.length > 0) {
         await this.takeQueued()
       } else if (this.isIndexDue()) {
         await this.indexOnly()
@@ -404,9 +409,8 @@ export class Engine {
   }
 
   private async takeQueued(): Promise<void> {
-    const job = this.queued
-    if (job === null) return
-    this.queued = null
+    const job = this.queue.shift()
+    if (job === undefined) return
     this.current = job
     await this.exclusively(async () => {
       try {
@@ -437,6 +441,7 @@ export class Engine {
     context.database.runs.start({ runId: job.runId, kind, trigger: job.trigger, startedAt })
     context.emit({ type: 'sync.started', data: { runId: job.runId, kind, trigger: job.trigger } })
     const versionBefore = context.database.chain.point()?.version ?? 0
+    const pendingBefore = context.database.trees.counts().pending
     let failure: unknown = null
     const scope = await this.scopeOf(job)
     let isScanned = false
@@ -467,7 +472,7 @@ export class Engine {
     this.firstScan.resolve()
     const summary = this.summarise(job, run, { startedAt, started, before, failure })
     context.database.runs.finish(summary)
-    this.conclude(summary, failure, versionBefore)
+    this.conclude(summary, failure, { version: versionBefore, pending: pendingBefore, paths: job.paths })
     return summary
   }
 
@@ -557,7 +562,11 @@ export class Engine {
     }
   }
 
-  private conclude(summary: RunSummary, failure: unknown, versionBefore: number): void {
+  private conclude(
+    summary: RunSummary,
+    failure: unknown,
+    before: { readonly version: number; readonly pending: number; readonly paths: Job['paths'] },
+  ): void {
     const { context } = this
     const data = { summary: summary as unknown as JsonObject }
     switch (summary.outcome) {
@@ -565,7 +574,8 @@ export class Engine {
       case 'conflicts':
         this.reached()
         this.error = null
-        context.database.settings.set(haltKey, null)
+        // A preview settles nothing.
+        if (summary.kind !== 'dry-run') context.database.settings.set(haltKey, null)
         context.emit({ type: 'sync.completed', data })
         break
       case 'halted':
@@ -585,9 +595,15 @@ export class Engine {
         context.emit({ type: 'sync.failed', data })
         break
     }
-    if (failure === null && summary.outcome !== 'failed' && context.database.trees.counts().pending > 0)
-      this.noteWork()
-    const moved = summary.version !== versionBefore
+    const moved = summary.version !== before.version
+    const { pending } = context.database.trees.counts()
+    // What a run over everything leaves as it was, another one at once would leave, too: it waits for a change.
+    const isGettingOn =
+      moved ||
+      before.paths !== null ||
+      pending < before.pending ||
+      summary.uploaded + summary.downloaded + summary.deleted + summary.moved + summary.metadata > 0
+    if (failure === null && summary.outcome !== 'failed' && pending > 0 && isGettingOn) this.noteWork()
     if (moved || summary.uploaded + summary.downloaded > 0) this.becameActive()
     else this.schedulePoll()
   }
@@ -690,11 +706,17 @@ function newJob(runId: string, request: RunRequest): Job {
   }
 }
 
+/**
+ * Nobody gets more done than was asked for: who lifts the guard lifts it for an own run only, and who wants to see a
+ * plan sees one.
+ */
+function mayJoin(job: Job, request: RunRequest): boolean {
+  return job.force === (request.force ?? false) && job.dryRun === (request.dryRun ?? false)
+}
+
 /** Another request joins: the run does what both asked for. */
 function widen(job: Job, request: RunRequest): void {
-  job.force ||= request.force ?? false
   job.full ||= request.full ?? false
-  job.dryRun &&= request.dryRun ?? false
   const paths = request.paths === undefined || request.paths.length === 0 ? null : request.paths
   job.paths = job.paths === null || paths === null ? null : [...new Set([...job.paths, ...paths])]
 }

@@ -12,7 +12,7 @@ import { runRoundsMax } from '../model/limits.ts'
 import { applyLocal } from './apply-local.ts'
 import { settleAttempts } from './commit.ts'
 import { breathe, type SyncContext } from './context.ts'
-import { checkDeletions, settleGuard } from './guard.ts'
+import { beginWindow, checkDeletions, settleGuard } from './guard.ts'
 import { indexWorkspace } from './index-workspace.ts'
 import { type JoinMode, join, joiningKey } from './join.ts'
 import { maintain } from './maintenance.ts'
@@ -65,7 +65,7 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
     )
   }
   // What an earlier run left open is settled before anything new is decided on.
-  await settleAttempts(context, signal)
+  run.deletedThere += await settleAttempts(context, signal)
   let list = steps.list
   let lost = 0
   let looks = 0
@@ -105,11 +105,13 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
       break
     }
   } finally {
+    // However it ended and whatever it was limited to: what it deleted counts towards the next ones.
+    if (!steps.dryRun) settleGuard(context, run)
     await turn?.end()
   }
   if (run.options.paths === null) {
     database.settings.set(joiningKey, null)
-    settleGuard(context, run)
+    if (run.options.force) beginWindow(context)
   }
   forgetWrittenOut(context)
   await maintain(context, run, steps)
