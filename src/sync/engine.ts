@@ -228,6 +228,8 @@ export class Engine {
     this.notify()
     await this.loop
     await this.draining
+    // Whatever has its turn still uses the index, which is closed next.
+    await this.exclusive
     for (const job of this.queue.splice(0)) {
       job.reject(
         new DavitError('stopped', 'the instance was stopped before the run began', { action: 'retry' }),
@@ -254,8 +256,19 @@ export class Engine {
     })
   }
 
-  /** Runs `work` while no run is under way and none can begin. */
-  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` while no run is under way and none can begin. `close` waits for it, so it should end when the signal
+   * says so. Rejects with `stopped` when the engine was closed before its turn came.
+   */
+  exclusively<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.stopping
+    return this.inTurn(async () => {
+      signal.throwIfAborted()
+      return work(signal)
+    })
+  }
+
+  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
     const before = this.exclusive
     let release = () => {}
     this.exclusive = new Promise<void>((resolve) => {
@@ -315,7 +328,7 @@ export class Engine {
   private async indexOnly(): Promise<void> {
     const run = this.quietRun()
     const scope = this.takeNotes(false)
-    await this.exclusively(async () => {
+    await this.inTurn(async () => {
       try {
         await indexScope(this.context, run, scope)
         this.scanned(scope)
@@ -412,7 +425,7 @@ export class Engine {
     const job = this.queue.shift()
     if (job === undefined) return
     this.current = job
-    await this.exclusively(async () => {
+    await this.inTurn(async () => {
       try {
         job.resolve(await this.run(job))
       } catch (error) {
