@@ -58,14 +58,14 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
     await run.timed('pull', () =>
       join(context, {
         mode: joinModeOf(database.settings.get(joiningKey)),
-        create: steps.create,
+        create: steps.create && !steps.dryRun,
         signal,
         onChangeset: (done, total) => run.progress('pull', done, total),
       }),
     )
   }
   // What an earlier run left open is settled before anything new is decided on.
-  run.deletedThere += await settleAttempts(context, signal)
+  if (!steps.dryRun) run.deletedThere += await settleAttempts(context, signal)
   let list = steps.list
   let lost = 0
   let looks = 0

@@ -191,7 +191,7 @@ export function resolveOperation(
 
 /**
  * Cuts the wishes into groups that fit one changeset each. A wish comes after the one that vacates the path it takes,
- * or in the same group: a changeset is applied as a set, so a cycle stays together.
+ * or in the same group: a changeset is applied as a set, so a cycle stays together. A chain may be cut anywhere.
  */
 function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][] {
   const byVacated = new Map<FilePath, Wish>()
@@ -213,11 +213,13 @@ function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][
     if (placed.has(first.id)) continue
     // The chain of files that have to go before it, down to a free path or round a cycle.
     const together: Wish[] = []
-    for (let wish: Wish | undefined = first; wish !== undefined && !placed.has(wish.id); ) {
-      placed.add(wish.id)
-      together.push(wish)
-      wish = wish.takes === null ? undefined : byVacated.get(wish.takes)
+    let wanted: Wish | undefined = first
+    while (wanted !== undefined && !placed.has(wanted.id)) {
+      placed.add(wanted.id)
+      together.push(wanted)
+      wanted = wanted.takes === null ? undefined : byVacated.get(wanted.takes)
     }
+    const isCycle = wanted === first && together.length > 1
     for (const wish of together.reverse()) {
       const missing = wish.contents.filter(({ hash }) => context.database.contents.find(hash) === null)
       const size = missing.reduce((sum, content) => sum + content.size, 0)
@@ -226,7 +228,7 @@ function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][
         operations + needs > changesetOperationsMax ||
         plain + wish.plainBytes + missing.length * 256 > changesetPlainBytesMax * 0.9 ||
         bytes + size > commitContentBytesMax
-      if (isFull && together.length === 1) close()
+      if (isFull && !isCycle) close()
       group.push(wish)
       operations += needs
       plain += wish.plainBytes + missing.length * 256
