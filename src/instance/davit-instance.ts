@@ -142,21 +142,24 @@ export class DavitInstance implements Instance {
   }
 
   async recover(choice: 'republish' | 'adopt'): Promise<RunSummary> {
-    await this.engine.exclusively(async () => {
+    await this.engine.exclusively(async (signal) => {
       if (choice === 'adopt') {
         // ORDER: the index follows the disk as it is now, before the store is joined. What the index still remembers
         // of a folder that was restored or emptied would pass for edits and deletions made here.
         await this.context.workspace.renewMarker(this.context.random.hex(16))
         await this.engine.indexEverything()
       }
-      await recover(this.context, choice)
+      await recover(this.context, choice, signal)
     })
     this.engine.liftHalt()
     return this.sync({ full: true, trigger: 'command' }).finished
   }
 
   verify(options: VerifyOptions): Promise<VerifyReport> {
-    return this.engine.exclusively(() => verify(this.context, options))
+    return this.engine.exclusively((stopping) => {
+      const signal = options.signal === undefined ? stopping : AbortSignal.any([stopping, options.signal])
+      return verify(this.context, { ...options, signal })
+    })
   }
 
   readonly runs: Instance['runs'] = {
@@ -211,7 +214,7 @@ export class DavitInstance implements Instance {
     const before = await this.views.view(this.openConflict(id))
     const resolution = { ...request, id, expected: request.expected ?? before.revision }
     try {
-      await this.engine.exclusively(() => resolveConflict(this.context, resolution))
+      await this.engine.exclusively((signal) => resolveConflict(this.context, resolution, signal))
     } catch (error) {
       if (!isDavitError(error, 'remote-unreachable', 'remote-busy')) throw error
       this.keepPending(resolution)
@@ -267,14 +270,18 @@ export class DavitInstance implements Instance {
   private commitPending(): void {
     if (this.isCommittingPending || this.closing !== null || this.pending().length === 0) return
     this.isCommittingPending = true
-    const work = this.engine.exclusively(async () => {
+    const work = this.engine.exclusively(async (signal) => {
       for (const resolution of this.pending()) {
         const { contentBase64, ...rest } = resolution
         try {
-          await resolveConflict(this.context, {
-            ...rest,
-            ...(contentBase64 === undefined ? {} : { content: Buffer.from(contentBase64, 'base64') }),
-          })
+          await resolveConflict(
+            this.context,
+            {
+              ...rest,
+              ...(contentBase64 === undefined ? {} : { content: Buffer.from(contentBase64, 'base64') }),
+            },
+            signal,
+          )
         } catch (error) {
           if (!isDavitError(error) || error.action === 'retry') return
           this.context.emit({

@@ -19,6 +19,8 @@ export interface Identity {
 const idKey = 'instance.id'
 const incarnationKey = 'instance.incarnation'
 const placeKey = 'instance.place'
+/** The id that this state had before, until what was said under it is disowned. */
+const formerKey = 'instance.formerId'
 
 /** Reads who this is from the database, or decides it anew. */
 export function identify(
@@ -32,15 +34,19 @@ export function identify(
   const incarnation = settings.get(incarnationKey)
   const known = settings.get(placeKey) as JsonObject | null
   const isSame = known !== null && Object.keys(here).every((key) => known[key] === here[key])
+  const former = settings.get(formerKey)
   if (typeof id === 'string' && typeof incarnation === 'string' && isSame)
-    return { id, incarnation, formerId: null }
+    return { id, incarnation, formerId: typeof former === 'string' ? former : null }
   const fresh = { id: random.uuid(), incarnation: random.hex(16) }
   database.transaction(() => {
     settings.set(idKey, fresh.id)
     settings.set(incarnationKey, fresh.incarnation)
     settings.set(placeKey, here)
+    // A copy of a copy that had no time to disown: nothing was said under the id in between.
+    if (typeof former !== 'string' && typeof id === 'string') settings.set(formerKey, id)
   })
-  return { ...fresh, formerId: typeof id === 'string' ? id : null }
+  const formerId = settings.get(formerKey)
+  return { ...fresh, formerId: typeof formerId === 'string' ? formerId : null }
 }
 
 function placeOf({
@@ -86,7 +92,8 @@ export function disownCandidates(database: Database, formerId: InstanceId): void
         })
       }
       after = page.at(-1)?.id
-      if (page.length < 500) return
+      if (page.length < 500) break
     }
+    database.settings.set(formerKey, null)
   })
 }

@@ -52,6 +52,8 @@ export interface SyncRequest {
   readonly force?: boolean
   readonly full?: boolean
   readonly dryRun?: boolean
+  /** The store may be made although it is a dry run: for setting up. */
+  readonly setUp?: boolean
   /** Only these paths and what is below them are applied and committed. */
   readonly paths?: readonly FilePath[]
   readonly trigger?: Trigger

@@ -37,6 +37,15 @@ export function isHeld(
   return equalJson(own.value ?? null, fieldValue(local.metadata, aspect.slice('metadata.'.length)))
 }
 
+/** Whether a side of this instance stands in a conflict that is not what stands here any more: it is to be withdrawn. */
+function hasGivenUp(local: FileState, conflicts: readonly Conflict[], instance: InstanceId): boolean {
+  return conflicts.some((open) => {
+    const isFirst = conflicts.find((other) => other.aspect === open.aspect) === open
+    const hasOwn = open.candidates.some((candidate) => candidate.instance === instance)
+    return isFirst && hasOwn && !isHeld(open.aspect, local, conflicts, instance)
+  })
+}
+
 /** A metadata field's value; `null` where it is absent. */
 export function fieldValue(metadata: Metadata, field: string) {
   return Object.hasOwn(metadata, field) ? (metadata[field] ?? null) : null
@@ -54,6 +63,7 @@ export function dirtiness(
     (aspect) => local === null || !isHeld(aspect, local, conflicts, instance),
   )
   const there = changedAspects(triple.synced, remote)
+  if (local !== null && remote !== null && hasGivenUp(local, conflicts, instance)) return 'dirty'
   if (here.length === 0 && there.length === 0) return 'clean'
   return [...here, ...there].every((aspect) => aspect === 'mtime') ? 'minor' : 'dirty'
 }

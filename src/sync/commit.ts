@@ -59,10 +59,12 @@ export async function commitOperations(
 
 /**
  * Finds the outcome of commits that an earlier run left open. An attempt whose parent is still the head is repeated
- * as it is: whichever of its renames the server executes, the outcome is the same.
+ * as it is: whichever of its renames the server executes, the outcome is the same. Resolves with the number of
+ * deletions that this committed.
  */
-export async function settleAttempts(context: SyncContext, signal?: AbortSignal): Promise<void> {
+export async function settleAttempts(context: SyncContext, signal?: AbortSignal): Promise<number> {
   const { chain } = context.database
+  let deletions = 0
   for (const attempt of chain.attempts()) {
     const point = chain.point()
     if (point === null || point.hash !== attempt.parent.hash) {
@@ -70,8 +72,11 @@ export async function settleAttempts(context: SyncContext, signal?: AbortSignal)
       if (point !== null && point.version >= attempt.point.version) chain.removeAttempt(attempt.point.hash)
       continue
     }
-    await settle(context, attempt.parent, attempt.point, attempt.bytes, signal)
+    const result = await settle(context, attempt.parent, attempt.point, attempt.bytes, signal)
+    if (result.kind === 'won')
+      deletions += result.changeset.operations.filter(({ kind }) => kind === 'delete').length
   }
+  return deletions
 }
 
 async function settle(

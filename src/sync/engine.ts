@@ -13,6 +13,7 @@ import type { Traffic } from '../remote/remote.ts'
 import type { WorkspaceChange, WorkspaceWatch } from '../workspace/workspace.ts'
 import { nowIso, type SyncContext } from './context.ts'
 import { executeRun, indexScope, type ScanScope } from './execute-run.ts'
+import { haltKey } from './guard.ts'
 import { liveInstancesKey } from './maintenance.ts'
 import { activePollMs, nextPollDelayMs, pollShareMs, retryDelayMs } from './retry-delay.ts'
 import { RunState } from './run-state.ts'
@@ -34,6 +35,8 @@ export interface RunRequest {
   readonly force?: boolean
   readonly full?: boolean
   readonly dryRun?: boolean
+  /** The store may be made although it is a dry run: for setting up. */
+  readonly setUp?: boolean
   readonly paths?: readonly FilePath[]
 }
 
@@ -56,9 +59,10 @@ export type EngineState = 'idle' | 'running' | 'halted' | 'unreachable' | 'stopp
 interface Job {
   readonly runId: string
   readonly trigger: Trigger
-  force: boolean
+  readonly force: boolean
   full: boolean
-  dryRun: boolean
+  readonly dryRun: boolean
+  readonly setUp: boolean
   paths: readonly FilePath[] | null
   readonly finished: Promise<RunSummary>
   readonly resolve: (summary: RunSummary) => void
@@ -91,7 +95,6 @@ const unreachableCodes = [
 const listEveryMs = 60_000
 const runsKept = 10_000
 const pruneEveryRuns = 100
-const haltKey = 'sync.halt'
 const modeKey = 'sync.mode'
 
 export class Engine {
@@ -100,7 +103,8 @@ export class Engine {
   private readonly stopping = new AbortController()
   private modeNow: 'auto' | 'manual'
   private current: Job | null = null
-  private queued: Job | null = null
+  /** What waits, in order: at most one for each combination of `force` and `dryRun`, with which others may join. */
+  private readonly queue: Job[] = []
   private watch: WorkspaceWatch | null = null
   private watchProblem: string | null = null
   private changedPaths = new Set<FilePath>()
@@ -130,7 +134,7 @@ export class Engine {
   async start(): Promise<void> {
     if (this.options.watch) await this.startWatching()
     // ORDER: asked for before the loop looks, so that the first scan belongs to this run and not to one of its own.
-    if (this.modeNow === 'auto') this.queued ??= newJob(this.context.random.uuid(), { trigger: 'start' })
+    if (this.modeNow === 'auto') this.queue.push(newJob(this.context.random.uuid(), { trigger: 'start' }))
     this.loop = this.runLoop()
   }
 
@@ -208,7 +212,8 @@ export class Engine {
   }
 
   queuedRun(): { readonly runId: string; readonly kind: RunKind } | null {
-    return this.queued === null ? null : { runId: this.queued.runId, kind: kindOf(this.queued) }
+    const [next] = this.queue
+    return next === undefined ? null : { runId: next.runId, kind: kindOf(next) }
   }
 
   /** Starts a run, or joins the one that comes next. Each caller gets a run that begins after the call. */
@@ -216,11 +221,13 @@ export class Engine {
     if (this.stopping.signal.aborted) {
       throw new DavitError('stopped', 'the instance is stopping', { action: 'retry' })
     }
-    const coalesced = this.queued !== null
-    const job = this.queued ?? newJob(this.context.random.uuid(), request)
-    if (coalesced) widen(job, request)
-    this.queued = job
-    const status = this.current === null && !coalesced ? 'started' : 'queued'
+    const waiting = this.queue.find((other) => mayJoin(other, request))
+    const job = waiting ?? newJob(this.context.random.uuid(), request)
+    const isNext = this.queue.length === 0
+    if (waiting !== undefined) widen(job, request)
+    else this.queue.push(job)
+    const status = this.current === null && isNext ? 'started' : 'queued'
+    const coalesced = waiting !== undefined || this.current !== null
     this.notify()
     if (this.loop === null) void this.drain()
     return { runId: job.runId, status, coalesced, finished: job.finished }
@@ -232,14 +239,15 @@ export class Engine {
     this.notify()
     await this.loop
     await this.draining
-    this.queued?.reject(
-      new DavitError('stopped', 'the instance was stopped before the run began', { action: 'retry' }),
-    )
-    this.queued = null
+    // Whatever has its turn still uses the index, which is closed next.
+    await this.turns.take(async () => {})
+    for (const job of this.queue.splice(0)) {
+      job.reject(
+        new DavitError('stopped', 'the instance was stopped before the run began', { action: 'retry' }),
+      )
+    }
     await this.watch?.close()
     this.watch = null
-    // What had its turn asked for already is let finish; nothing comes after it.
-    await this.exclusively(async () => {})
   }
 
   /** Looks at these paths now. Within `exclusively`. */
@@ -265,8 +273,19 @@ export class Engine {
     })
   }
 
-  /** Runs `work` while no run is under way, or between two pages of one; one after the other. */
-  exclusively<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` while no run is under way, or between two pages of one. `close` waits for it, so it should end when
+   * the signal says so. Rejects with `stopped` when the engine was closed before its turn came.
+   */
+  exclusively<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.stopping
+    return this.inTurn(async () => {
+      signal.throwIfAborted()
+      return work(signal)
+    })
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.turns.take(work)
   }
   private readonly turns = new Turns()
@@ -278,7 +297,7 @@ export class Engine {
   /** Without a loop (one-shot use): works off what was requested. */
   private drain(): Promise<void> {
     this.draining = this.draining.then(async () => {
-      while (this.queued !== null && !this.stopping.signal.aborted) await this.takeQueued()
+      while (this.queue.length > 0 && !this.stopping.signal.aborted) await this.takeQueued()
     })
     return this.draining
   }
@@ -286,7 +305,7 @@ export class Engine {
   private async runLoop(): Promise<void> {
     this.schedulePoll()
     while (!this.stopping.signal.aborted) {
-      if (this.queued !== null) {
+      if (this.queue.length > 0) {
         await this.takeQueued()
       } else if (this.isIndexDue()) {
         await this.indexOnly()
@@ -342,7 +361,7 @@ export class Engine {
   private async indexOnly(): Promise<void> {
     const run = this.quietRun()
     const scope = this.takeNotes(false)
-    await this.exclusively(async () => {
+    await this.inTurn(async () => {
       try {
         await indexScope(this.context, run, scope)
         this.scanned(scope)
@@ -462,11 +481,10 @@ export class Engine {
   }
 
   private async takeQueued(): Promise<void> {
-    const job = this.queued
-    if (job === null) return
-    this.queued = null
+    const job = this.queue.shift()
+    if (job === undefined) return
     this.current = job
-    await this.exclusively(async () => {
+    await this.inTurn(async () => {
       try {
         job.resolve(await this.run(job))
       } catch (error) {
@@ -495,6 +513,7 @@ export class Engine {
     context.database.runs.start({ runId: job.runId, kind, trigger: job.trigger, startedAt })
     context.emit({ type: 'sync.started', data: { runId: job.runId, kind, trigger: job.trigger } })
     const versionBefore = context.database.chain.point()?.version ?? 0
+    const pendingBefore = context.database.trees.counts().pending
     let failure: unknown = null
     const scope = await this.scopeOf(job)
     let isScanned = false
@@ -506,6 +525,7 @@ export class Engine {
           job.trigger === 'start' ||
           context.clock.monotonic() - this.lastListedAt >= listEveryMs,
         create: this.options.create,
+        setUp: job.setUp,
         dryRun: job.dryRun,
         pause: () => this.turns.yield(),
         onScanned: () => {
@@ -531,7 +551,7 @@ export class Engine {
       this.runsSincePruned = 0
       context.database.runs.prune(runsKept)
     }
-    this.conclude(summary, failure, versionBefore)
+    this.conclude(summary, failure, { version: versionBefore, pending: pendingBefore, paths: job.paths })
     return summary
   }
 
@@ -617,7 +637,11 @@ export class Engine {
     }
   }
 
-  private conclude(summary: RunSummary, failure: unknown, versionBefore: number): void {
+  private conclude(
+    summary: RunSummary,
+    failure: unknown,
+    before: { readonly version: number; readonly pending: number; readonly paths: Job['paths'] },
+  ): void {
     const { context } = this
     const data = { summary: summary as unknown as JsonObject }
     switch (summary.outcome) {
@@ -625,7 +649,8 @@ export class Engine {
       case 'conflicts':
         this.reached()
         this.error = null
-        context.database.settings.set(haltKey, null)
+        // A preview settles nothing.
+        if (summary.kind !== 'dry-run') context.database.settings.set(haltKey, null)
         context.emit({ type: 'sync.completed', data })
         break
       case 'halted':
@@ -645,8 +670,9 @@ export class Engine {
         context.emit({ type: 'sync.failed', data })
         break
     }
-    this.followUp(summary, summary.version !== versionBefore)
-    const moved = summary.version !== versionBefore
+    const moved = summary.version !== before.version
+    const isLess = context.database.trees.counts().pending < before.pending
+    this.followUp(summary, moved || isLess || before.paths !== null)
     if (moved || summary.uploaded + summary.downloaded > 0) this.becameActive()
     else this.schedulePoll()
   }
@@ -762,6 +788,7 @@ function newJob(runId: string, request: RunRequest): Job {
     force: request.force ?? false,
     full: request.full ?? false,
     dryRun: request.dryRun ?? false,
+    setUp: request.setUp ?? false,
     paths: request.paths === undefined || request.paths.length === 0 ? null : request.paths,
     finished,
     resolve,
@@ -769,11 +796,17 @@ function newJob(runId: string, request: RunRequest): Job {
   }
 }
 
+/**
+ * Nobody gets more done than was asked for: who lifts the guard lifts it for an own run only, and who wants to see a
+ * plan sees one.
+ */
+function mayJoin(job: Job, request: RunRequest): boolean {
+  return job.force === (request.force ?? false) && job.dryRun === (request.dryRun ?? false)
+}
+
 /** Another request joins: the run does what both asked for. */
 function widen(job: Job, request: RunRequest): void {
-  job.force ||= request.force ?? false
   job.full ||= request.full ?? false
-  job.dryRun &&= request.dryRun ?? false
   const paths = request.paths === undefined || request.paths.length === 0 ? null : request.paths
   job.paths = job.paths === null || paths === null ? null : [...new Set([...job.paths, ...paths])]
 }

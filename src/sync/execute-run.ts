@@ -13,7 +13,7 @@ import { applyLocal } from './apply-local.ts'
 import { clearRunProblems } from './clear-problems.ts'
 import { settleAttempts } from './commit.ts'
 import { breathe, type SyncContext } from './context.ts'
-import { checkDeletions, settleGuard } from './guard.ts'
+import { beginWindow, checkDeletions, settleGuard } from './guard.ts'
 import { indexWorkspace } from './index-workspace.ts'
 import { type JoinMode, join, joiningKey } from './join.ts'
 import { maintain } from './maintenance.ts'
@@ -38,6 +38,8 @@ export interface RunSteps {
   readonly list: boolean
   /** May create a store where there is none. */
   readonly create: boolean
+  /** May do so in a dry run, too. */
+  readonly setUp?: boolean
   /** Plan only: nothing is written on either side. */
   readonly dryRun: boolean
   /** Between two pages: lets what waits for the run, such as an edit through the API, come in between. */
@@ -56,14 +58,10 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
   await run.timed('scan', () => indexScope(context, run, steps.scan))
   steps.onScanned()
 
-  try {
-    await syncScanned(context, run, steps)
-  } finally {
-    // What was deleted counts, however the run ended.
-    if (!steps.dryRun) settleGuard(context, run)
-  }
+  await syncScanned(context, run, steps)
   if (run.options.paths === null && !steps.dryRun) {
     database.settings.set(joiningKey, null)
+    if (run.options.force) beginWindow(context)
     if (run.skipped.size === 0) clearRunProblems(context, run)
   }
   forgetWrittenOut(context)
@@ -77,14 +75,14 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
     await run.timed('pull', () =>
       join(context, {
         mode: joinModeOf(database.settings.get(joiningKey)),
-        create: steps.create,
+        create: steps.create && (!steps.dryRun || steps.setUp === true),
         signal,
         onChangeset: (done, total) => run.progress('pull', done, total),
       }),
     )
   }
   // What an earlier run left open is settled before anything new is decided on.
-  await settleAttempts(context, signal)
+  if (!steps.dryRun) run.deletedThere += await settleAttempts(context, signal)
   let list = steps.list
   let lost = 0
   let looks = 0
@@ -125,6 +123,8 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
       break
     }
   } finally {
+    // However it ended and whatever it was limited to: what it deleted counts towards the next ones.
+    if (!steps.dryRun) settleGuard(context, run)
     await turn?.end()
   }
 }

@@ -12,6 +12,8 @@ import { decide, identify } from './plan.ts'
 import type { RunState } from './run-state.ts'
 
 const sides: readonly GuardedSide[] = ['local', 'remote']
+/** What halted the instance, until it is settled. */
+export const haltKey = 'sync.halt'
 const windowKey = (side: GuardedSide) => `sync.deletions.${side}`
 
 /** Rejects with `deletion-guard`, before anything was deleted, when the plan would delete too much of either side. */
@@ -36,26 +38,35 @@ export async function checkDeletions(context: SyncContext, run: RunState): Promi
   }
 }
 
-/** After a run: what it deleted counts towards the next ones; an approved plan begins a new window. */
+/** After a run, however it ended: what it deleted counts towards the next ones. */
 export function settleGuard(context: SyncContext, run: RunState): void {
   for (const side of sides) {
-    const verdict = verdictFor(context, run, side, 0)
-    const window = run.options.force ? null : verdict.window
+    const { window } = verdictFor(context, run, side, 0)
     context.database.settings.set(windowKey(side), window as JsonObject | null)
   }
+}
+
+/** An approved plan was carried out: what it deleted counts no more. */
+export function beginWindow(context: SyncContext): void {
+  for (const side of sides) context.database.settings.set(windowKey(side), null)
 }
 
 function verdictFor(context: SyncContext, run: RunState, side: GuardedSide, planned: number) {
   const counts = context.database.trees.counts()
   const done = side === 'local' ? run.deletedHere : run.deletedThere
   const filesNow = side === 'local' ? counts.localFiles : counts.remoteFiles
+  const { settings } = context.database
+  const window = settings.get(windowKey(side)) as DeletionWindow | null
+  const halt = settings.get(haltKey) as { readonly code?: string } | null
+  // A plan that waits for a person does not come to be allowed by waiting.
+  const isHeld = halt?.code === 'deletion-guard' && window !== null
   return guardDeletions({
     side,
-    window: context.database.settings.get(windowKey(side)) as DeletionWindow | null,
+    window,
     deletions: planned + done,
     filesTotal: filesNow + done,
     maxDelete: context.settings.maxDelete,
-    nowMs: context.clock.now(),
+    nowMs: isHeld ? Math.min(context.clock.now(), window.lastAtMs) : context.clock.now(),
   })
 }
 

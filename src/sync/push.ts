@@ -194,7 +194,7 @@ export function resolveOperation(
 
 /**
  * Cuts the wishes into groups that fit one changeset each. A wish comes after the one that vacates the path it takes,
- * or in the same group: a changeset is applied as a set, so a cycle stays together.
+ * or in the same group: a changeset is applied as a set, so a cycle stays together. A chain may be cut anywhere.
  */
 function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][] {
   const byVacated = new Map<FilePath, Wish>()

@@ -14,11 +14,15 @@ import { hashAt } from './take-in.ts'
  * lost commits, so that the other instances go on by themselves. `adopt`: the store is joined as it is; what only
  * exists here is kept and committed as new. Both change only the index; a run has to follow.
  */
-export async function recover(context: SyncContext, choice: 'republish' | 'adopt'): Promise<void> {
+export async function recover(
+  context: SyncContext,
+  choice: 'republish' | 'adopt',
+  signal?: AbortSignal,
+): Promise<void> {
   if (choice === 'adopt') {
     const { chain } = context.database
     chain.clearOrphans(chain.orphans())
-    await join(context, { mode: 'keep', create: true })
+    await join(context, { mode: 'keep', create: true, ...(signal === undefined ? {} : { signal }) })
     return
   }
   await republish(context)

@@ -31,7 +31,7 @@ export async function init(context: CommandContext): Promise<number> {
   })
   try {
     // A dry run joins the store, or makes it, and moves no file.
-    const run = await instance.sync({ dryRun: true, trigger: 'command' }).finished
+    const run = await instance.sync({ dryRun: true, setUp: true, trigger: 'command' }).finished
     if (run.outcome !== 'in-sync' && run.outcome !== 'conflicts') {
       if (context.json) printJson(io, run)
       else describeRun(io, run)

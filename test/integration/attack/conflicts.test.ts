@@ -77,3 +77,28 @@ test('a conflict whose commit was orphaned by a fork is opened again, and its si
   expect(b.database.conflicts.count()).toBe(1)
   expect(a.tree()['text.txt']).toBe('the edit of a\n')
 })
+
+test('a conflict closes by itself when its side is given up for the committed one', async () => {
+  const { a, b } = await conflicting()
+  b.files.write('text.txt', 'the edit of a\n')
+  await b.sync()
+  await a.sync()
+  expect(b.database.conflicts.count()).toBe(0)
+  expect(a.database.conflicts.count()).toBe(0)
+})
+
+test('a conflict closes although the commit that withdraws its side was lost at first', async () => {
+  const { a, b } = await conflicting()
+  fs.rmSync(b.files.at('text.txt'))
+  b.onRequest = ({ method }) => {
+    if (method === 'MOVE') throw new Error('the line is cut')
+  }
+  await expect(b.sync()).rejects.toThrow('the line is cut')
+  b.onRequest = () => undefined
+  a.files.write('more.txt', 'more\n')
+  await a.sync()
+  await b.sync()
+  await a.sync()
+  expect(b.tree()['text.txt']).toBe('the edit of a\n')
+  expect(a.database.conflicts.count()).toBe(0)
+})

@@ -345,7 +345,9 @@ describe('init', () => {
     )
     expect([code, process.stderr()]).toEqual([0, ''])
     expect(process.engine.opened[0]?.[1]).toEqual({ create: true, background: false })
-    expect(process.engine.instance.calls).toEqual([['sync', { dryRun: true, trigger: 'command' }]])
+    expect(process.engine.instance.calls).toEqual([
+      ['sync', { dryRun: true, setUp: true, trigger: 'command' }],
+    ])
     const file = join(folder, '.davit', 'davit.yml')
     expect(parse(readFileSync(file, 'utf8'))).toEqual({
       instance: 'archive-1',
