@@ -43,8 +43,14 @@ async function makeRoot(context: StoreContext): Promise<void> {
   const from = nearest ?? 1
   for (let above = from - 1; above >= 0; above--) {
     const request: TransportRequest = { method: 'MKCOL', name: '', above }
-    const response = await context.transport.request(request)
+    let response = await context.transport.request(request)
     await response.discard()
+    // 423: somebody else is making it at this moment (rclone).
+    for (let attempt = 0; response.status === 423 && attempt + 1 < uploadAttemptsMax; attempt++) {
+      await waitBefore(attempt, context)
+      response = await context.transport.request(request)
+      await response.discard()
+    }
     // 405: somebody else was quicker.
     if (!isSuccess(response.status) && response.status !== 405) {
       const error = answerError(context, request, response, '201')
