@@ -87,6 +87,9 @@ const unreachableCodes = [
 
 /** `version/` is listed at least this often, instead of asking for the known head. */
 const listEveryMs = 60_000
+/** A commit this soon after another one is one of a quick succession; others' turns are looked for this often then. */
+const busyMs = 2_000
+const turnLookMs = 500
 const haltKey = 'sync.halt'
 const modeKey = 'sync.mode'
 
@@ -104,6 +107,8 @@ export class Engine {
   private scanEverything = true
   private lastFullScanAt = Number.NEGATIVE_INFINITY
   private lastListedAt = Number.NEGATIVE_INFINITY
+  private committedAt = Number.NEGATIVE_INFINITY
+  private lookedForTurnsAt = Number.NEGATIVE_INFINITY
   private pollDelayMs = activePollMs
   private nextPollAt = 0
   private failures = 0
@@ -459,8 +464,14 @@ export class Engine {
         onListed: () => {
           this.lastListedAt = context.clock.monotonic()
         },
+        isBusy: this.isBusy(),
+        onGaveWay: (met) => {
+          // Whoever met a turn looks again before the next commit: there may be a queue of them.
+          this.lookedForTurnsAt = met ? Number.NEGATIVE_INFINITY : context.clock.monotonic()
+        },
         onCommitted: () => {
           this.lastListedAt = Number.NEGATIVE_INFINITY
+          this.committedAt = context.clock.monotonic()
         },
       })
     } catch (error) {
@@ -472,6 +483,12 @@ export class Engine {
     context.database.runs.finish(summary)
     this.conclude(summary, failure, versionBefore)
     return summary
+  }
+
+  /** Commits in quick succession, and has not looked at others' turns for a while. */
+  private isBusy(): boolean {
+    const now = this.context.clock.monotonic()
+    return now - this.committedAt < busyMs && now - this.lookedForTurnsAt >= turnLookMs
   }
 
   /** What has to be looked at on disk so that the run sees every change finished before it was asked for. */

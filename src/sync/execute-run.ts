@@ -24,7 +24,7 @@ import { recoverParked } from './recover-parked.ts'
 import { requireRoot } from './require-root.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { RunState } from './run-state.ts'
-import { type Turn, takeTurn } from './take-turn.ts'
+import { giveWay, type Turn, takeTurn } from './take-turn.ts'
 import { forgetWrittenOut } from './verify-pulled.ts'
 
 export type ScanScope =
@@ -39,6 +39,9 @@ export interface RunSteps {
   readonly create: boolean
   /** Plan only: nothing is written on either side. */
   readonly dryRun: boolean
+  /** This instance commits in quick succession: others may not get through, and it looks whether one has the lock. */
+  readonly isBusy: boolean
+  readonly onGaveWay: (met: boolean) => void
   readonly onScanned: () => void
   readonly onListed: () => void
   readonly onCommitted: () => void
@@ -66,6 +69,7 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
   }
   // What an earlier run left open is settled before anything new is decided on.
   await settleAttempts(context, signal)
+  if (steps.isBusy && database.trees.counts().pending > 0) steps.onGaveWay(await giveWay(context, signal))
   let list = steps.list
   let lost = 0
   let looks = 0
@@ -91,10 +95,18 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
       if (result.kind === 'lost') {
         lost += 1
         turn ??= await takeTurn(context, { lost, signal })
-        await context.clock.sleep(
-          retryDelayMs(Math.min(lost, 6), { baseMs: 25, maxMs: 2_000 }, context.random.fraction(), undefined),
-          signal,
-        )
+        // Whose turn it is goes on at once: the others wait for it.
+        if (turn === null) {
+          await context.clock.sleep(
+            retryDelayMs(
+              Math.min(lost, 6),
+              { baseMs: 25, maxMs: 2_000 },
+              context.random.fraction(),
+              undefined,
+            ),
+            signal,
+          )
+        }
         continue
       }
       if (run.again.size > 0 && looks < looksAgainMax) {
