@@ -1,7 +1,7 @@
 /** The names in one collection of the store, and whether the server can be believed when it says that one is missing. */
 import { isDavitError } from '../model/errors.ts'
-import { multistatusBytesMax } from '../model/limits.ts'
-import { answerError, readBody, type StoreContext, unexpected } from './answer.ts'
+import { multistatusBytesMax, readAttemptsMax } from '../model/limits.ts'
+import { answerError, isHtml, readBody, type StoreContext, unexpected, waitBefore } from './answer.ts'
 import { type Listing, parseMultistatus } from './multistatus.ts'
 import { requestUrl, type TransportRequest } from './transport.ts'
 
@@ -28,24 +28,29 @@ export async function listCollection(
     collectBytesMax: multistatusBytesMax,
     signal,
   }
-  const response = await context.transport.request(request)
-  if (response.status === 404) {
-    await response.discard()
-    return { kind: 'missing' }
-  }
-  if (response.status !== 207) {
-    await response.discard()
-    throw answerError(context, request, response, 'a multistatus (207)')
-  }
-  const body = await readBody(response, multistatusBytesMax)
-  let listing: Listing
-  try {
-    listing = await parseMultistatus(
-      new TextDecoder().decode(body),
-      response.url ?? requestUrl(context.transport, request),
-    )
-  } catch (error) {
-    throw unexpected(context, request, `it is no multistatus: ${(error as Error).message}`, error)
+  let listing: Listing | null = null
+  for (let attempt = 0; listing === null; attempt++) {
+    const response = await context.transport.request(request)
+    if (response.status === 404) {
+      await response.discard()
+      return { kind: 'missing' }
+    }
+    if (response.status !== 207) {
+      await response.discard()
+      throw answerError(context, request, response, 'a multistatus (207)')
+    }
+    const body = await readBody(response, multistatusBytesMax)
+    try {
+      listing = await parseMultistatus(
+        new TextDecoder().decode(body),
+        response.url ?? requestUrl(context.transport, request),
+      )
+    } catch (error) {
+      // rclone breaks off in the middle when a name goes away while it lists.
+      if (attempt + 1 >= readAttemptsMax || isHtml(response))
+        throw unexpected(context, request, `it is no multistatus: ${(error as Error).message}`, error)
+      await waitBefore(attempt, context, signal)
+    }
   }
   if (!listing.hasOwn && listing.entries.length === 0 && listing.ignored.length > 0) {
     throw unexpected(context, request, `it lists other places only, such as ${listing.ignored[0]}`)

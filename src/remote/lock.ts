@@ -22,7 +22,7 @@ export interface MaintenanceLock {
 
 /** How long a waiting instance waits in all, and between two looks. */
 const waitMaxMs = 2 * lockLeaseMs
-const lookIntervalMs = lockLeaseMs / 12
+const lookIntervalMs = 200
 const free: LockState = { kind: 'free' }
 
 export function createLock(
@@ -159,5 +159,7 @@ export async function writeFree(
     response = await context.transport.request(request)
     await response.discard()
   }
-  if (!isSuccess(response.status)) throw answerError(context, request, response, '201 or 204')
+  // 423: somebody else writes the same name and bytes at this moment (rclone); the next listing shows them.
+  if (!isSuccess(response.status) && response.status !== 423)
+    throw answerError(context, request, response, '201 or 204')
 }

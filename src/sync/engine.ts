@@ -95,6 +95,9 @@ const unreachableCodes = [
 const listEveryMs = 60_000
 const runsKept = 10_000
 const pruneEveryRuns = 100
+/** A commit this soon after another one is one of a quick succession; others' turns are looked for this often then. */
+const busyMs = 2_000
+const turnLookMs = 500
 const modeKey = 'sync.mode'
 
 export class Engine {
@@ -112,6 +115,8 @@ export class Engine {
   private scanEverything = true
   private lastFullScanAt = Number.NEGATIVE_INFINITY
   private lastListedAt = Number.NEGATIVE_INFINITY
+  private committedAt = Number.NEGATIVE_INFINITY
+  private lookedForTurnsAt = Number.NEGATIVE_INFINITY
   private pollDelayMs = activePollMs
   private nextPollAt = 0
   private failures = 0
@@ -535,8 +540,14 @@ export class Engine {
         onListed: () => {
           this.lastListedAt = context.clock.monotonic()
         },
+        isBusy: this.isBusy(),
+        onGaveWay: (met) => {
+          // Whoever met a turn looks again before the next commit: there may be a queue of them.
+          this.lookedForTurnsAt = met ? Number.NEGATIVE_INFINITY : context.clock.monotonic()
+        },
         onCommitted: () => {
           this.lastListedAt = Number.NEGATIVE_INFINITY
+          this.committedAt = context.clock.monotonic()
         },
       })
     } catch (error) {
@@ -553,6 +564,12 @@ export class Engine {
     }
     this.conclude(summary, failure, { version: versionBefore, pending: pendingBefore, paths: job.paths })
     return summary
+  }
+
+  /** Commits in quick succession, and has not looked at others' turns for a while. */
+  private isBusy(): boolean {
+    const now = this.context.clock.monotonic()
+    return now - this.committedAt < busyMs && now - this.lookedForTurnsAt >= turnLookMs
   }
 
   /** What has to be looked at on disk so that the run sees every change finished before it was asked for. */

@@ -25,7 +25,7 @@ import { recoverParked } from './recover-parked.ts'
 import { requireRoot } from './require-root.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { RunState } from './run-state.ts'
-import { type Turn, takeTurn } from './take-turn.ts'
+import { giveWay, type Turn, takeTurn } from './take-turn.ts'
 import { forgetWrittenOut } from './verify-pulled.ts'
 
 export type ScanScope =
@@ -44,6 +44,9 @@ export interface RunSteps {
   readonly dryRun: boolean
   /** Between two pages: lets what waits for the run, such as an edit through the API, come in between. */
   readonly pause: () => Promise<void>
+  /** This instance commits in quick succession: others may not get through, and it looks whether one has the lock. */
+  readonly isBusy: boolean
+  readonly onGaveWay: (met: boolean) => void
   readonly onScanned: () => void
   readonly onListed: () => void
   readonly onCommitted: () => void
@@ -83,6 +86,8 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
   }
   // What an earlier run left open is settled before anything new is decided on.
   if (!steps.dryRun) run.deletedThere += await settleAttempts(context, signal)
+  if (!steps.dryRun && steps.isBusy && database.trees.counts().pending > 0)
+    steps.onGaveWay(await giveWay(context, signal))
   let list = steps.list
   let lost = 0
   let looks = 0
@@ -109,10 +114,18 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
       if (result.kind === 'lost') {
         lost += 1
         turn ??= await takeTurn(context, { lost, signal })
-        await context.clock.sleep(
-          retryDelayMs(Math.min(lost, 6), { baseMs: 25, maxMs: 2_000 }, context.random.fraction(), undefined),
-          signal,
-        )
+        // Whose turn it is goes on at once: the others wait for it.
+        if (turn === null) {
+          await context.clock.sleep(
+            retryDelayMs(
+              Math.min(lost, 6),
+              { baseMs: 25, maxMs: 2_000 },
+              context.random.fraction(),
+              undefined,
+            ),
+            signal,
+          )
+        }
         continue
       }
       if (run.again.size > 0 && looks < looksAgainMax) {

@@ -6,7 +6,7 @@
 
 import { isDavitError } from '../model/errors.ts'
 import type { FileId, FilePath, LocalFile } from '../model/file-state.ts'
-import { comparePaths, isAtOrBelow } from '../model/path.ts'
+import { comparePaths, isAtOrBelow, parentOf } from '../model/path.ts'
 import { type Arrival, type DisplacedRow, detectMoves } from '../reconcile/detect-moves.ts'
 import { foldPath, portabilityProblems } from '../reconcile/portable-path.ts'
 import type { HashedFile, ScanBatch, ScanEntry } from '../workspace/workspace.ts'
@@ -38,12 +38,39 @@ export async function indexWorkspace(
   paths: readonly FilePath[],
 ): Promise<void> {
   const replaced: Replaced[] = []
-  for (const under of withoutCovered(paths)) await indexUnder(context, run, under, replaced)
+  const looked = withoutCovered(paths)
+  for (const under of looked) await indexUnder(context, run, under, replaced)
+  await indexFoldersAbove(context, run, looked, replaced)
   // ORDER: the root is looked at after the last folder was read and before anything counts as deleted. A disk that
   // was taken away meanwhile shows an empty folder.
   await requireRoot(context)
   await settle(context, replaced)
   if (paths.includes('')) clearScanProblems(context, run)
+}
+
+/**
+ * A folder has an entry of its own only while it is empty, so what came or went below it decides on the folder as
+ * well: each one that lost its last entry, or has an entry and something below it now, is looked at too.
+ */
+async function indexFoldersAbove(
+  context: SyncContext,
+  run: RunState,
+  looked: readonly FilePath[],
+  replaced: Replaced[],
+): Promise<void> {
+  const { trees } = context.database
+  const settled = new Set<FilePath>()
+  for (const path of looked) {
+    for (let folder = parentOf(path); folder !== '' && !settled.has(folder); folder = parentOf(folder)) {
+      settled.add(folder)
+      const isEntry = trees.localAt(folder)?.state.kind === 'folder'
+      const isFilled = trees.hasBelow('local', folder)
+      // Empty as before, or full as before: nothing changes for the folders above it.
+      if (isEntry !== isFilled) break
+      await indexUnder(context, run, folder, replaced)
+      if (trees.localAt(folder) !== null) break
+    }
+  }
 }
 
 /** Leaves out what lies below another one of the paths, and repetitions. */

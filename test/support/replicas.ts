@@ -142,6 +142,8 @@ async function openReplica(
         create: true,
         dryRun: false,
         pause: async () => undefined,
+        isBusy: false,
+        onGaveWay: () => undefined,
         onScanned: () => undefined,
         onListed: () => undefined,
         onCommitted: () => undefined,
