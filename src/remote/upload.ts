@@ -71,7 +71,8 @@ export async function uploadObject(
       continue
     }
     failure = answerError(context, request, response, '201 or 204')
-    if (parentMissing.includes(response.status) && !folderMade && !folders.isKnown(upload.folder)) {
+    // Also where it was known: somebody may have emptied or swapped the store since then.
+    if (parentMissing.includes(response.status) && !folderMade) {
       await folders.make(upload.folder, signal)
       folderMade = true
     } else if (!transient.includes(response.status)) throw failure
