@@ -211,8 +211,13 @@ function prepareFolders(configuration: Configuration, create: boolean): void {
   const { workspace, state } = configuration
   const hasState = existsSync(join(state, 'metadata.db'))
   if (!existsSync(workspace)) {
-    if (!create || hasState) {
-      if (hasState) return
+    if (hasState) {
+      throw new DavitError('workspace-vanished', `the workspace ${workspace} is not there`, {
+        action: 'ask',
+        hint: 'Mount its disk, or put the folder back. Nothing was deleted anywhere.',
+      })
+    }
+    if (!create) {
       throw new DavitError('workspace-missing', `the workspace ${workspace} is not there`, {
         action: 'ask',
         hint: 'Check the path, or mount the disk. `--create` makes a new workspace.',

@@ -49,6 +49,8 @@ type PendingResolution = {
 }
 const pendingKey = 'instance.resolutions'
 const pendingMax = 100
+/** What has another form is the id of no conflict. */
+const conflictIdPattern = /^[0-9a-f]{32}$/
 
 export class DavitInstance implements Instance {
   private readonly context: SyncContext
@@ -199,13 +201,14 @@ export class DavitInstance implements Instance {
   }
 
   private openConflict(id: ConflictId) {
-    const conflict = this.context.database.conflicts.get(id)
+    const conflict = conflictIdPattern.test(id) ? this.context.database.conflicts.get(id) : null
     if (conflict !== null) return conflict
     throw new DavitError('not-found', `there is no open conflict ${id}`, { action: 'give-up' })
   }
 
   private async resolve(id: ConflictId, request: ResolveRequest): Promise<ResolveResult> {
     if (
+      conflictIdPattern.test(id) &&
       this.context.database.conflicts.get(id) === null &&
       this.context.database.conflicts.resolved(id) !== null
     ) {

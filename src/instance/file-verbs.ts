@@ -13,6 +13,8 @@ import { mergePatch } from './merge-patch.ts'
 
 const placeTriesMax = 3
 
+const fileIdPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 export class FileVerbs {
   private readonly context: SyncContext
   private readonly engine: Engine
@@ -188,6 +190,8 @@ export class FileVerbs {
   }
 
   private tripleOf(id: FileId): FileTriple {
+    // What has not the form of an id is the id of no file; the database would take it for our own mistake.
+    if (!fileIdPattern.test(id)) return notFound(id)
     const triple = this.context.database.trees.triple(id)
     if (shownState(triple) === null) return notFound(id)
     return triple

@@ -72,7 +72,8 @@ export async function uploadObject(
       continue
     }
     failure = answerError(context, request, response, '201 or 204')
-    if (parentMissing.includes(response.status) && foldersMade < 2 && !folders.isKnown(upload.folder)) {
+    // Also where it was known: somebody may have emptied or swapped the store since then.
+    if (parentMissing.includes(response.status) && foldersMade < 2) {
       await folders.make(upload.folder, signal)
       foldersMade++
     } else if (!transient.includes(response.status)) throw failure

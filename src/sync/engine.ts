@@ -353,7 +353,8 @@ export class Engine {
       try {
         await indexScope(this.context, run, scope)
         this.scanned(scope)
-        if (this.context.database.trees.counts().pending > 0) this.hasWork = true
+        if (run.skipped.size + run.again.size > 0) this.putBack(scope)
+        if (this.context.database.trees.counts().pending > 0 || run.skipped.size > 0) this.hasWork = true
       } catch (error) {
         this.putBack(scope)
         // The run meets it again, and tells and handles it as every run does.
@@ -672,6 +673,7 @@ export class Engine {
         break
       case 'halted':
         context.database.settings.set(haltKey, stored(failure, nowIso(context)) as unknown as JsonObject)
+        this.waitForTheWorld(failure)
         context.emit({ type: 'sync.halted', data })
         break
       case 'unreachable':
@@ -734,6 +736,16 @@ export class Engine {
       this.isUnreachable = true
     }
     this.scheduleRetry(error)
+  }
+
+  /**
+   * The world may mend what halted (a disk is mounted, a store comes back), so a run looks now and then. Never at
+   * once: what could not be scanned is still noted, and would set off one run after the other. Too many deletions
+   * wait for a person.
+   */
+  private waitForTheWorld(failure: unknown): void {
+    if (isDavitError(failure, 'deletion-guard')) return
+    this.retryAt = this.context.clock.monotonic() + Math.max(this.options.pollMs, activePollMs)
   }
 
   private scheduleRetry(error: unknown): void {

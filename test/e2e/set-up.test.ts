@@ -52,10 +52,10 @@ describe('the demo', () => {
     await demo.line(/^Ctrl-C stops/)
     const status = await bench.run(['status', '--json'], { cwd: bench.path('demo/anna/notes') })
     expect(status.code, status.stderr).toBe(0)
-    expect(status.json()).toMatchObject({ instance: { name: 'anna' }, watch: 'native' })
+    expect(status.json()).toMatchObject({ instance: 'anna', watch: 'native' })
     await demo.stop()
     const later = await bench.run(['status', '--json'], { cwd: bench.path('demo/anna/notes') })
-    expect(later.json()).toMatchObject({ instance: { name: 'anna' }, watch: 'off' })
+    expect(later.json()).toMatchObject({ instance: 'anna', watch: 'off' })
   })
 })
 
@@ -97,7 +97,7 @@ describe('serve', () => {
     // What --create set up is found without any option from now on, anywhere inside.
     await mkdir(bench.path('a/deep/er'), { recursive: true })
     const status = await bench.run(['status', '--json'], { cwd: bench.path('a/deep/er') })
-    expect(status.json()).toMatchObject({ instance: { name: 'anna' } })
+    expect(status.json()).toMatchObject({ instance: 'anna' })
   })
 
   it('takes over at once after a kill, and tells a second process who holds the state', async () => {
@@ -121,12 +121,12 @@ describe('serve', () => {
     const before = (await bench.run(['status', '--json', '--workspace', 'a'])).json<Status>()
     await cp(bench.path('a'), bench.path('copy'), { recursive: true })
     const copy = await bench.run(['status', '--json', '--workspace', 'copy'])
-    expect(copy.json<Status>().instance.id).not.toBe(before.instance.id)
+    expect(copy.json<Status>().instanceId).not.toBe(before.instanceId)
     expect(copy.stderr).toMatch(/copied or moved.*new id/)
     const again = await bench.run(['status', '--json', '--workspace', 'copy'])
-    expect(again.json<Status>().instance.id).toBe(copy.json<Status>().instance.id)
-    expect((await bench.run(['status', '--json', '--workspace', 'a'])).json<Status>().instance).toEqual(
-      before.instance,
+    expect(again.json<Status>().instanceId).toBe(copy.json<Status>().instanceId)
+    expect((await bench.run(['status', '--json', '--workspace', 'a'])).json<Status>().instanceId).toEqual(
+      before.instanceId,
     )
   })
 
@@ -149,7 +149,8 @@ describe('serve', () => {
 })
 
 interface Status {
-  readonly instance: { readonly id: string; readonly name: string }
+  readonly instance: string
+  readonly instanceId: string
 }
 
 describe('init', () => {
