@@ -4,6 +4,7 @@
  *
  *   idle ── note ──▶ running ──▶ idle | halted | unreachable ── close ──▶ stopping
  */
+import { setMaxListeners } from 'node:events'
 import { DavitError, isDavitError } from '../model/errors.ts'
 import type { FilePath } from '../model/file-state.ts'
 import type { JsonObject } from '../model/json.ts'
@@ -115,6 +116,8 @@ export class Engine {
   constructor(context: SyncContext, options: EngineOptions) {
     this.context = context
     this.options = options
+    // Everything under way listens to it, hundreds at a time.
+    setMaxListeners(0, this.stopping.signal)
     const stored = context.database.settings.get(modeKey)
     this.modeNow = stored === 'auto' || stored === 'manual' ? stored : options.mode
   }

@@ -94,7 +94,10 @@ function wishOf(context: SyncContext, { decision, triple }: Planned): Wish | nul
     gives: live !== null && target?.path !== live.path ? live.path : null,
     deletion: target === null && live !== null && triple.local === null ? live.path : null,
     triple,
-    plainBytes: operations.reduce((sum, operation) => sum + JSON.stringify(operation).length + 1, 0),
+    plainBytes: operations.reduce(
+      (sum, operation) => sum + Buffer.byteLength(JSON.stringify(operation)) + 1,
+      0,
+    ),
   }
 }
 
@@ -218,23 +221,34 @@ function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][
       together.push(wish)
       wish = wish.takes === null ? undefined : byVacated.get(wish.takes)
     }
-    for (const wish of together.reverse()) {
-      const missing = wish.contents.filter(({ hash }) => context.database.contents.find(hash) === null)
-      const size = missing.reduce((sum, content) => sum + content.size, 0)
-      const needs = wish.operations.length + missing.length
-      const isFull =
-        operations + needs > changesetOperationsMax ||
-        plain + wish.plainBytes + missing.length * 256 > changesetPlainBytesMax * 0.9 ||
-        bytes + size > commitContentBytesMax
-      if (isFull && together.length === 1) close()
-      group.push(wish)
-      operations += needs
-      plain += wish.plainBytes + missing.length * 256
-      bytes += size
+    const needs = together.map((wish) => needsOf(context, wish))
+    const needed = {
+      operations: needs.reduce((sum, one) => sum + one.operations, 0),
+      plainBytes: needs.reduce((sum, one) => sum + one.plainBytes, 0),
+      contentBytes: needs.reduce((sum, one) => sum + one.contentBytes, 0),
     }
+    const isFull =
+      operations + needed.operations > changesetOperationsMax ||
+      plain + needed.plainBytes > changesetPlainBytesMax * 0.9 ||
+      bytes + needed.contentBytes > commitContentBytesMax
+    if (isFull) close()
+    group.push(...together.reverse())
+    operations += needed.operations
+    plain += needed.plainBytes
+    bytes += needed.contentBytes
   }
   close()
   return groups
+}
+
+/** What a wish takes up of a changeset, with the operations that tell where its contents lie. */
+function needsOf(context: SyncContext, wish: Wish) {
+  const missing = wish.contents.filter(({ hash }) => context.database.contents.find(hash) === null)
+  return {
+    operations: wish.operations.length + missing.length,
+    plainBytes: wish.plainBytes + missing.length * 256,
+    contentBytes: missing.reduce((sum, content) => sum + content.size, 0),
+  }
 }
 
 /** Contents of a batch on their way into the store, each hash once. */
