@@ -13,6 +13,7 @@ import { applyLocal } from './apply-local.ts'
 import { settleAttempts } from './commit.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { checkDeletions, settleGuard } from './guard.ts'
+import { identifyAll } from './identify.ts'
 import { indexWorkspace } from './index-workspace.ts'
 import { type JoinMode, join, joiningKey } from './join.ts'
 import { maintain } from './maintenance.ts'
@@ -84,6 +85,7 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
       if (pulled.listed) steps.onListed()
       list = true
       await lookAgain(context, run)
+      await identifyAll(context)
       await checkDeletions(context, run)
       if (steps.dryRun) return await preview(context, run)
       const result = await workOff(context, run)
