@@ -54,6 +54,22 @@ export function dirtiness(
     (aspect) => local === null || !isHeld(aspect, local, conflicts, instance),
   )
   const there = changedAspects(triple.synced, remote)
+  if (isOutOfDate(triple, conflicts, instance)) return 'dirty'
   if (here.length === 0 && there.length === 0) return 'clean'
   return [...here, ...there].every((aspect) => aspect === 'mtime') ? 'minor' : 'dirty'
+}
+
+/**
+ * Whether this instance's side of an open conflict is another one than is written in it, or the committed side has
+ * become equal to it: then the conflict has to be changed or closed, even where all three trees agree.
+ */
+function isOutOfDate(triple: FileTriple, conflicts: readonly Conflict[], instance: InstanceId): boolean {
+  const remote = liveState(triple)
+  if (triple.local === null || triple.local.absence !== null || remote === null) return false
+  const { state } = triple.local
+  return conflicts.some(
+    ({ aspect, candidates }) =>
+      candidates.some((candidate) => candidate.instance === instance) &&
+      (!isHeld(aspect, state, conflicts, instance) || isHeld(aspect, remote, conflicts, instance)),
+  )
 }
