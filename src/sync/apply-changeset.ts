@@ -5,6 +5,7 @@
 import type { Database } from '../database/database.ts'
 import type { Before, Changeset, Operation } from '../model/changeset.ts'
 import { equalStates, sameContent } from '../model/compare-states.ts'
+import type { Candidate } from '../model/conflict.ts'
 import { fieldValue } from '../model/dirtiness.ts'
 import { DavitError } from '../model/errors.ts'
 import type { EventDraft } from '../model/event.ts'
@@ -124,7 +125,8 @@ function applyOperation(
         deletedVersion: version,
         deletedAt: changeset.header.at,
       })
-      if (options.own) trees.putSynced(operation.id, null)
+      // Gone here as well: should the chain bring it back later, that is no edit against a deletion of ours.
+      if (options.own || triple.local === null) trees.putSynced(operation.id, null)
       return
     }
     case 'object':
@@ -187,8 +189,8 @@ function keepHistory(database: Database, triple: FileTriple, after: FileState | 
 }
 
 /**
- * A local state equal to one that this file had in the chain after `synced` is no edit: the answer to a commit was
- * lost, or this index was restored from a backup. Without this, somebody's later work would be undone.
+ * A local state equal to one that this file had in the chain after `synced` is no edit, aspect by aspect: the answer
+ * to a commit was lost, or this index was restored from a backup. Without this, somebody's later work would be undone.
  */
 function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, own: boolean): void {
   const { trees } = database
@@ -197,8 +199,13 @@ function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, 
     return
   }
   if (triple.local !== null && triple.local.absence === null) {
-    if (equalStates(triple.local.state, after) && !equalStates(triple.synced, after))
-      trees.putSynced(triple.id, after)
+    const { state } = triple.local
+    if (triple.synced === null) {
+      if (equalStates(state, after)) trees.putSynced(triple.id, after)
+      return
+    }
+    const moved = movedUp(state, triple.synced, after)
+    if (!equalStates(moved, triple.synced)) trees.putSynced(triple.id, moved)
     return
   }
   if (triple.local !== null || triple.synced !== null) return
@@ -209,6 +216,25 @@ function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, 
   if (known.synced !== null || known.remote !== null) return
   trees.rekeyLocal(here.id, triple.id)
   if (equalStates({ ...here.state, metadata: after.metadata }, after)) trees.putSynced(triple.id, after)
+}
+
+/** `synced` with the aspects in which the chain came to what is here. */
+function movedUp(local: FileState, synced: FileState, after: FileState): FileState {
+  const metadata: Record<string, FileState['metadata'][string]> = { ...synced.metadata }
+  for (const field of Object.keys({ ...synced.metadata, ...after.metadata })) {
+    const value = fieldValue(after.metadata, field)
+    if (!equalJson(fieldValue(local.metadata, field), value)) continue
+    if (value === null) delete metadata[field]
+    else metadata[field] = value
+  }
+  const { kind, hash, size, mtimeUs } = after
+  return {
+    ...synced,
+    ...(sameContent(local, after) && !sameContent(synced, after) ? { kind, hash, size, mtimeUs } : {}),
+    ...(local.path === after.path ? { path: after.path } : {}),
+    ...(local.executable === after.executable ? { executable: after.executable } : {}),
+    metadata,
+  }
 }
 
 /**
@@ -246,16 +272,24 @@ function startFromDecided(
   })
 }
 
+type ConflictOperation = Extract<Operation, { readonly kind: 'conflict' }>
+
+export interface RevertOptions {
+  readonly instance: InstanceId
+  readonly undoSynced: boolean
+  /** The candidate that the operation replaced or took away, as an earlier changeset had brought it. */
+  readonly formerCandidate: (
+    operation: ConflictOperation,
+    side: ConflictOperation['remove'][number],
+  ) => Candidate
+}
+
 /**
  * Takes back the newest applied changeset: the remote tree stands as before it. With `undoSynced` what this instance
  * had agreed on goes back as well, so that reconciling makes the changes anew or finds them made; without, it is left
  * alone (the changeset's effect is in the chain by another one).
  */
-export function revertChangeset(
-  database: Database,
-  changeset: Changeset,
-  options: { readonly undoSynced: boolean },
-): void {
+export function revertChangeset(database: Database, changeset: Changeset, options: RevertOptions): void {
   database.transaction(() => {
     for (const operation of [...changeset.operations].reverse())
       revertOperation(database, operation, changeset, options)
@@ -266,7 +300,7 @@ function revertOperation(
   database: Database,
   operation: Operation,
   changeset: Changeset,
-  options: { readonly undoSynced: boolean },
+  options: RevertOptions,
 ): void {
   const { trees } = database
   switch (operation.kind) {
@@ -287,17 +321,9 @@ function revertOperation(
       if (operation.before === null) database.contents.remove(operation.hash)
       else database.contents.put({ hash: operation.hash, size: operation.size, name: operation.before })
       return
-    case 'conflict': {
-      const open = database.conflicts.get(operation.id)
-      if (open === null) return
-      const candidates = open.candidates.filter(
-        (side) =>
-          !operation.add.some((added) => added.instance === side.instance && added.hash === side.hash),
-      )
-      if (candidates.length === 0) database.conflicts.remove(operation.id)
-      else database.conflicts.put({ ...open, candidates })
+    case 'conflict':
+      revertConflict(database, operation, changeset, options)
       return
-    }
     case 'resolve': {
       const { conflict, aspect, base, candidates, detectedAt, version, path } = operation.before
       database.conflicts.put({
@@ -316,6 +342,51 @@ function revertOperation(
     case 'checkpoint':
       return
   }
+}
+
+/** ORDER: after it this instance's side is an edit again. Left as agreed on, it would be pushed over the other side. */
+function revertConflict(
+  database: Database,
+  operation: ConflictOperation,
+  changeset: Changeset,
+  options: RevertOptions,
+): void {
+  const open = database.conflicts.get(operation.id)
+  const isAdded = (side: Candidate) =>
+    operation.add.some((added) => added.instance === side.instance && added.hash === side.hash)
+  const former = operation.remove.map((side) => options.formerCandidate(operation, side))
+  const candidates = [...(open?.candidates ?? []).filter((side) => !isAdded(side)), ...former]
+  if (candidates.length === 0) database.conflicts.remove(operation.id)
+  else {
+    database.conflicts.put({
+      id: operation.id,
+      fileId: operation.fileId,
+      path: open?.path ?? operation.path,
+      kind: open?.kind ?? operation.conflict,
+      aspect: operation.aspect,
+      base: operation.base,
+      detectedAt: open?.detectedAt ?? changeset.header.at,
+      version: changeset.point.version - 1,
+      candidates,
+    })
+  }
+  const isOwn = operation.add.some((side) => side.instance === options.instance)
+  if (isOwn && !candidates.some((side) => side.instance === options.instance))
+    startFromBase(database, operation)
+}
+
+function startFromBase(database: Database, { fileId, aspect, base }: ConflictOperation): void {
+  const { trees } = database
+  const { synced } = trees.triple(fileId)
+  if (synced === null) return
+  if (aspect === 'content') {
+    trees.putSynced(fileId, base === null ? null : { ...synced, hash: base.hash, size: base.size })
+    return
+  }
+  const field = aspect.slice('metadata.'.length)
+  const { [field]: _value, ...others } = synced.metadata
+  const value = base?.value ?? null
+  trees.putSynced(fileId, { ...synced, metadata: value === null ? others : { ...others, [field]: value } })
 }
 
 function putBack(database: Database, id: FileId, state: FileState, changeset: Changeset): void {
