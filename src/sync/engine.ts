@@ -467,6 +467,7 @@ export class Engine {
       failure = error
     }
     if (!isScanned) this.putBack(scope)
+    for (const path of run.unread) this.changedPaths.add(path)
     this.firstScan.resolve()
     const summary = this.summarise(job, run, { startedAt, started, before, failure })
     context.database.runs.finish(summary)
@@ -524,7 +525,7 @@ export class Engine {
         : outcome === 'failed'
           ? {
               code: 'file-busy',
-              message: `${run.skipped.size} file${run.skipped.size === 1 ? '' : 's'} could not be synced; see the problems`,
+              message: 'some files could not be synced; see the problems',
               at: nowIso(context),
             }
           : null
@@ -708,7 +709,7 @@ function outcomeOf(failure: unknown, run: RunState, conflicts: number): Outcome 
     if (isDavitError(failure, ...unreachableCodes)) return 'unreachable'
     return 'failed'
   }
-  if (run.skipped.size > 0) return 'failed'
+  if (run.skipped.size + run.unread.size > 0) return 'failed'
   return conflicts > 0 ? 'conflicts' : 'in-sync'
 }
 

@@ -6,7 +6,7 @@
  * Each step is durable and can be repeated; a crash between any two leaves a state from which the next run goes on.
  */
 
-import { DavitError } from '../model/errors.ts'
+import { DavitError, isDavitError } from '../model/errors.ts'
 import type { FileId, FilePath } from '../model/file-state.ts'
 import { runRoundsMax } from '../model/limits.ts'
 import { applyLocal } from './apply-local.ts'
@@ -25,6 +25,7 @@ import { recoverParked } from './recover-parked.ts'
 import { requireRoot } from './require-root.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { RunState } from './run-state.ts'
+import { settleProblems } from './settle-problems.ts'
 import { type Turn, takeTurn } from './take-turn.ts'
 import { forgetWrittenOut } from './verify-pulled.ts'
 
@@ -66,7 +67,7 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
     )
   }
   // What an earlier run left open is settled before anything new is decided on.
-  await settleAttempts(context, signal)
+  await settleOpenAttempts(context, signal)
   let list = steps.list
   let lost = 0
   let looks = 0
@@ -113,8 +114,20 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
     database.settings.set(joiningKey, null)
     settleGuard(context, run)
   }
+  settleProblems(context, run, steps.scan)
   forgetWrittenOut(context)
   await maintain(context, run, steps)
+}
+
+/** A store that was rolled back or emptied never tells what became of an attempt: pulling finds that out, and halts. */
+async function settleOpenAttempts(context: SyncContext, signal: AbortSignal): Promise<void> {
+  try {
+    await settleAttempts(context, signal)
+  } catch (error) {
+    if (!isDavitError(error, 'remote-busy')) throw error
+    await pull(context, { list: true, signal })
+    await settleAttempts(context, signal)
+  }
 }
 
 function joinModeOf(stored: unknown): JoinMode {

@@ -278,6 +278,7 @@ async function hashOne(
     }
     if (isDavitError(error, 'file-busy', 'file-unreadable', 'path-unsafe')) {
       const problem = { path, code: error.code, detail: error.message }
+      run.unread.add(path)
       if (old === null) run.problem(problem)
       else run.skip(old.id, problem)
       return null

@@ -28,6 +28,10 @@ import { Engine, type RunRequest } from '../../src/sync/engine.ts'
 import { recover } from '../../src/sync/recover.ts'
 import { conflictRevision, type Resolution, resolveConflict } from '../../src/sync/resolve.ts'
 import { openFolderWorkspace, type RememberedRoot } from '../../src/workspace/folder-workspace.ts'
+import { hashFile } from '../../src/workspace/hash-file.ts'
+import { createIgnoreRules, readIgnoreSource } from '../../src/workspace/ignore-rules.ts'
+import { lookAt, walk } from '../../src/workspace/scan.ts'
+import { isRacy } from '../../src/workspace/stamp.ts'
 import type { Workspace } from '../../src/workspace/workspace.ts'
 import { bodyOf, createMemoryDav, type MemoryDav } from './memory-dav.ts'
 import { realClock } from './temporary-workspace.ts'
@@ -75,6 +79,25 @@ const random: Random = {
 }
 
 const rootKey = 'workspace.root'
+
+/** The same code as in the workspace's threads, without the time that it takes to start them. */
+function withoutThreads(root: string, stateFolder: string): Partial<Workspace> {
+  const readRules = () => createIgnoreRules(readIgnoreSource({ root, stateFolder, patterns: [] }))
+  let rules = readRules()
+  return {
+    async *scan({ under }) {
+      rules = readRules()
+      yield* walk({ root, under, rules })
+    },
+    isIgnored: (target, kind = 'file') => rules.ignores(target, kind),
+    look: async (target) => lookAt({ root, path: target, rules }),
+    hash: async (target) => {
+      const startedAtMs = realClock.now()
+      const file = hashFile(root, target)
+      return { ...file, racy: isRacy(file.stamp.mtimeMs, startedAtMs, realClock.now()) }
+    },
+  }
+}
 
 export class Replica {
   readonly name: string
@@ -146,8 +169,9 @@ export class Replica {
       trashReserveBytes: 0,
     })
     const { disk } = this
+    const inThread = withoutThreads(this.root, state)
     const workspace = new Proxy(real, {
-      get: (target, key) => Reflect.get(disk, key) ?? Reflect.get(target, key),
+      get: (target, key) => Reflect.get(disk, key) ?? Reflect.get(inThread, key) ?? Reflect.get(target, key),
     })
     const self = this
     const context: SyncContext = {
