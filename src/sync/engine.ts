@@ -589,9 +589,12 @@ export class Engine {
         context.emit({ type: 'sync.failed', data })
         break
     }
-    if (failure === null && summary.outcome !== 'failed' && context.database.trees.counts().pending > 0)
-      this.noteWork()
     const moved = summary.version !== versionBefore
+    // What is left is taken up at once where something could be done, and otherwise when something changes: a file
+    // that cannot stand here under its new name would keep the engine running for ever.
+    const isProgress = moved || summary.uploaded + summary.downloaded + summary.deleted + summary.moved > 0
+    const isWell = failure === null && summary.outcome !== 'failed'
+    if (isWell && isProgress && context.database.trees.counts().pending > 0) this.noteWork()
     if (moved || summary.uploaded + summary.downloaded > 0) this.becameActive()
     else this.schedulePoll()
   }

@@ -291,6 +291,18 @@ export class Replica {
     return this.engine.request({ trigger: 'command', ...options }).finished
   }
 
+  /** An engine that starts runs by itself, in place of the present one, until so many requests were sent. */
+  async runByItself(requests: number): Promise<void> {
+    await this.engine.close()
+    const options = { mode: 'auto', pollMs: 10_000, fullScanMs: 0, watch: false, create: false } as const
+    const engine = new Engine(this.context, options)
+    const before = this.sent.length
+    await engine.start()
+    while (this.sent.length < before + requests) await new Promise((resolve) => setImmediate(resolve))
+    await engine.close()
+    this.parts().engine = this.newEngine(this.context)
+  }
+
   /** As the instance does it: nothing else is under way meanwhile. */
   async recover(choice: 'republish' | 'adopt'): Promise<RunSummary> {
     await this.engine.exclusively(async () => {
@@ -438,6 +450,8 @@ export interface ReplicaSet {
   readonly replicas: readonly Replica[]
   /** One more, with an empty folder. */
   add(name: string, options?: ReplicaOptions): Promise<Replica>
+  /** Before the end of the test, where one makes many sets. Repeating it does nothing. */
+  dispose(): Promise<void>
 }
 
 export interface ReplicaOptions {
@@ -454,10 +468,11 @@ export async function openReplicas(
   const dav = createMemoryDav()
   const clock = createTestClock()
   const replicas: Replica[] = []
-  onTestFinished(async () => {
+  const dispose = async () => {
     for (const replica of replicas) await replica.close()
     fs.rmSync(base, { recursive: true, force: true })
-  })
+  }
+  onTestFinished(dispose)
   const add = async (name: string, own: ReplicaOptions = options) => {
     const root = path.join(base, name)
     fs.mkdirSync(root)
@@ -467,7 +482,7 @@ export async function openReplicas(
     return replica
   }
   for (const name of names) await add(name)
-  return { dav, clock, replicas, add }
+  return { dav, clock, replicas, add, dispose }
 }
 
 /** Two replicas, of which the first has committed the tree and the second has taken it. */
