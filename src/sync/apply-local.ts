@@ -217,8 +217,9 @@ class Applier {
   }
 
   private lookAgain(id: FileId, path: FilePath): void {
-    const from = this.paths.get(id)
-    if (from !== undefined) this.state.again.add(from)
+    // Where it stood before, too: a file that was moved already would be missed there and be new here.
+    for (const other of [this.paths.get(id), this.byId.get(id)?.triple.local?.state.path])
+      if (other !== undefined) this.state.again.add(other)
     this.state.lookAgainAt(path, id)
   }
 

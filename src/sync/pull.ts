@@ -122,7 +122,10 @@ export async function takeOver(
     await join(context, { mode: 'keep', create: false, ...options })
     return
   }
-  const adopted = new Set(incoming.flatMap((changeset) => changeset.header.adopts))
+  const named = new Set(incoming.flatMap((changeset) => changeset.header.adopts))
+  // Whoever takes an orphan in has taken in all that it stands on; a header names only so many.
+  const newestNamed = orphans.findLastIndex((changeset) => named.has(changeset.point.hash))
+  const adopted = new Set(orphans.slice(0, newestNamed + 1).map((changeset) => changeset.point.hash))
   const lost = orphans.filter((changeset) => !adopted.has(changeset.point.hash))
   if (lost.length > 0 && !fork.force) {
     if (isBehind) throw rolledBack(context, fork)
