@@ -37,15 +37,6 @@ export function isHeld(
   return equalJson(own.value ?? null, fieldValue(local.metadata, aspect.slice('metadata.'.length)))
 }
 
-/** Whether a side of this instance stands in a conflict that is not what stands here any more: it is to be withdrawn. */
-function hasGivenUp(local: FileState, conflicts: readonly Conflict[], instance: InstanceId): boolean {
-  return conflicts.some((open) => {
-    const isFirst = conflicts.find((other) => other.aspect === open.aspect) === open
-    const hasOwn = open.candidates.some((candidate) => candidate.instance === instance)
-    return isFirst && hasOwn && !isHeld(open.aspect, local, conflicts, instance)
-  })
-}
-
 /** A metadata field's value; `null` where it is absent. */
 export function fieldValue(metadata: Metadata, field: string) {
   return Object.hasOwn(metadata, field) ? (metadata[field] ?? null) : null
@@ -63,7 +54,22 @@ export function dirtiness(
     (aspect) => local === null || !isHeld(aspect, local, conflicts, instance),
   )
   const there = changedAspects(triple.synced, remote)
-  if (local !== null && remote !== null && hasGivenUp(local, conflicts, instance)) return 'dirty'
+  if (isOutOfDate(triple, conflicts, instance)) return 'dirty'
   if (here.length === 0 && there.length === 0) return 'clean'
   return [...here, ...there].every((aspect) => aspect === 'mtime') ? 'minor' : 'dirty'
+}
+
+/**
+ * Whether this instance's side of an open conflict is another one than is written in it, or the committed side has
+ * become equal to it: then the conflict has to be changed or closed, even where all three trees agree.
+ */
+function isOutOfDate(triple: FileTriple, conflicts: readonly Conflict[], instance: InstanceId): boolean {
+  const remote = liveState(triple)
+  if (triple.local === null || triple.local.absence !== null || remote === null) return false
+  const { state } = triple.local
+  return conflicts.some(
+    ({ aspect, candidates }) =>
+      candidates.some((candidate) => candidate.instance === instance) &&
+      (!isHeld(aspect, state, conflicts, instance) || isHeld(aspect, remote, conflicts, instance)),
+  )
 }

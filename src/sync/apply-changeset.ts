@@ -5,7 +5,7 @@
 import type { Database } from '../database/database.ts'
 import type { Before, Changeset, Operation } from '../model/changeset.ts'
 import { equalStates, sameContent } from '../model/compare-states.ts'
-import type { Conflict } from '../model/conflict.ts'
+import type { Candidate, Conflict } from '../model/conflict.ts'
 import { fieldValue } from '../model/dirtiness.ts'
 import { DavitError } from '../model/errors.ts'
 import type { EventDraft } from '../model/event.ts'
@@ -125,7 +125,8 @@ function applyOperation(
         deletedVersion: version,
         deletedAt: changeset.header.at,
       })
-      if (options.own) trees.putSynced(operation.id, null)
+      // Gone here as well: should the chain bring it back later, that is no edit against a deletion of ours.
+      if (options.own || triple.local === null) trees.putSynced(operation.id, null)
       return
     }
     case 'object':
@@ -188,8 +189,8 @@ function keepHistory(database: Database, triple: FileTriple, after: FileState | 
 }
 
 /**
- * A local state equal to one that this file had in the chain after `synced` is no edit: the answer to a commit was
- * lost, or this index was restored from a backup. Without this, somebody's later work would be undone.
+ * A local state equal to one that this file had in the chain after `synced` is no edit, aspect by aspect: the answer
+ * to a commit was lost, or this index was restored from a backup. Without this, somebody's later work would be undone.
  */
 function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, own: boolean): void {
   const { trees } = database
@@ -198,8 +199,13 @@ function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, 
     return
   }
   if (triple.local !== null && triple.local.absence === null) {
-    if (equalStates(triple.local.state, after) && !equalStates(triple.synced, after))
-      trees.putSynced(triple.id, after)
+    const { state } = triple.local
+    if (triple.synced === null) {
+      if (equalStates(state, after)) trees.putSynced(triple.id, after)
+      return
+    }
+    const moved = movedUp(state, triple.synced, after)
+    if (!equalStates(moved, triple.synced)) trees.putSynced(triple.id, moved)
     return
   }
   if (triple.local !== null || triple.synced !== null) return
@@ -210,6 +216,25 @@ function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, 
   if (known.synced !== null || known.remote !== null) return
   trees.rekeyLocal(here.id, triple.id)
   if (equalStates({ ...here.state, metadata: after.metadata }, after)) trees.putSynced(triple.id, after)
+}
+
+/** `synced` with the aspects in which the chain came to what is here. */
+function movedUp(local: FileState, synced: FileState, after: FileState): FileState {
+  const metadata: Record<string, FileState['metadata'][string]> = { ...synced.metadata }
+  for (const field of Object.keys({ ...synced.metadata, ...after.metadata })) {
+    const value = fieldValue(after.metadata, field)
+    if (!equalJson(fieldValue(local.metadata, field), value)) continue
+    if (value === null) delete metadata[field]
+    else metadata[field] = value
+  }
+  const { kind, hash, size, mtimeUs } = after
+  return {
+    ...synced,
+    ...(sameContent(local, after) && !sameContent(synced, after) ? { kind, hash, size, mtimeUs } : {}),
+    ...(local.path === after.path ? { path: after.path } : {}),
+    ...(local.executable === after.executable ? { executable: after.executable } : {}),
+    metadata,
+  }
 }
 
 /**
@@ -249,9 +274,16 @@ function startFromDecided(
   })
 }
 
+type ConflictOperation = Extract<Operation, { readonly kind: 'conflict' }>
+
 export interface RevertOptions {
-  readonly undoSynced: boolean
   readonly instance: InstanceId
+  readonly undoSynced: boolean
+  /** The candidate that the operation replaced or took away, as an earlier changeset had brought it. */
+  readonly formerCandidate: (
+    operation: ConflictOperation,
+    side: ConflictOperation['remove'][number],
+  ) => Candidate
 }
 
 /**
@@ -291,19 +323,9 @@ function revertOperation(
       if (operation.before === null) database.contents.remove(operation.hash)
       else database.contents.put({ hash: operation.hash, size: operation.size, name: operation.before })
       return
-    case 'conflict': {
-      const open = database.conflicts.get(operation.id)
-      if (open === null) return
-      const candidates = open.candidates.filter(
-        (side) =>
-          !operation.add.some((added) => added.instance === side.instance && added.hash === side.hash),
-      )
-      if (options.undoSynced && operation.add.some((side) => side.instance === options.instance))
-        startFromBase(database, open)
-      if (candidates.length === 0) database.conflicts.remove(operation.id)
-      else database.conflicts.put({ ...open, candidates })
+    case 'conflict':
+      revertConflict(database, operation, changeset, options)
       return
-    }
     case 'resolve': {
       const { conflict, aspect, base, candidates, detectedAt, version, path } = operation.before
       database.conflicts.put({
@@ -324,11 +346,45 @@ function revertOperation(
   }
 }
 
+/** ORDER: after it this instance's side is an edit again. Left as agreed on, it would be pushed over the other side. */
+function revertConflict(
+  database: Database,
+  operation: ConflictOperation,
+  changeset: Changeset,
+  options: RevertOptions,
+): void {
+  const open = database.conflicts.get(operation.id)
+  const isAdded = (side: Candidate) =>
+    operation.add.some((added) => added.instance === side.instance && added.hash === side.hash)
+  const former = operation.remove.map((side) => options.formerCandidate(operation, side))
+  const candidates = [...(open?.candidates ?? []).filter((side) => !isAdded(side)), ...former]
+  if (candidates.length === 0) database.conflicts.remove(operation.id)
+  else {
+    database.conflicts.put({
+      id: operation.id,
+      fileId: operation.fileId,
+      path: open?.path ?? operation.path,
+      kind: open?.kind ?? operation.conflict,
+      aspect: operation.aspect,
+      base: operation.base,
+      detectedAt: open?.detectedAt ?? changeset.header.at,
+      version: changeset.point.version - 1,
+      candidates,
+    })
+  }
+  const isOwn = operation.add.some((side) => side.instance === options.instance)
+  if (isOwn && !candidates.some((side) => side.instance === options.instance))
+    startFromBase(database, operation)
+}
+
 /**
  * This instance's side stands in the conflict no more: it starts again from what both sides started from. Else its
  * content would pass for an edit of the committed one.
  */
-export function startFromBase(database: Database, conflict: Conflict): void {
+export function startFromBase(
+  database: Database,
+  conflict: Pick<Conflict, 'fileId' | 'aspect' | 'base'>,
+): void {
   const { trees } = database
   const { local, synced } = trees.triple(conflict.fileId)
   if (local === null || synced === null) return

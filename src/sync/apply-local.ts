@@ -218,8 +218,9 @@ class Applier {
   }
 
   private lookAgain(id: FileId, path: FilePath): void {
-    const from = this.paths.get(id)
-    if (from !== undefined) this.state.again.add(from)
+    // Where it stood before, too: a file that was moved already would be missed there and be new here.
+    for (const other of [this.paths.get(id), this.byId.get(id)?.triple.local?.state.path])
+      if (other !== undefined) this.state.again.add(other)
     this.state.lookAgainAt(path, id)
   }
 
@@ -297,15 +298,19 @@ class Applier {
         durable: true,
       })
       if (result.kind !== 'done') return this.lookAgain(decision.id, copy.path)
-      database.transaction(() =>
+      database.transaction(() => {
         database.trees.putLocal({
           id: random.uuid(),
           state: { ...copy.state, path: copy.path },
           stamp: result.stamp,
           racy: result.racy,
           absence: null,
-        }),
-      )
+        })
+        // What was kept is no edit any more: should the rest fail, the next run makes no second copy of it.
+        const { hash, size, mtimeUs } = local.state
+        const base = triple.synced?.kind === local.state.kind ? triple.synced : local.state
+        database.trees.putSynced(decision.id, { ...base, hash, size, mtimeUs })
+      })
     } catch (error) {
       if (!isDavitError(error, 'file-changed')) throw error
       this.lookAgain(decision.id, local.state.path)

@@ -93,6 +93,8 @@ const unreachableCodes = [
 
 /** `version/` is listed at least this often, instead of asking for the known head. */
 const listEveryMs = 60_000
+/** A store that halted an instance is tried again this often, even when its head is the same. */
+const haltAskedAgainMs = 60_000
 const runsKept = 10_000
 const pruneEveryRuns = 100
 /** A commit this soon after another one is one of a quick succession; others' turns are looked for this often then. */
@@ -331,11 +333,22 @@ export class Engine {
   }
 
   private isWatchRunDue(): boolean {
-    return this.modeNow === 'auto' && (this.hasUnseenChanges() || this.hasWork) && this.retryAt === null
+    const hasReason = this.hasUnseenChanges() || this.hasWork
+    return this.modeNow === 'auto' && hasReason && this.retryAt === null && !this.isWaitingForTheWorld()
+  }
+
+  /**
+   * Halted on something that only the world or a person can mend: what is still noted would set off one run after
+   * the other. The poll asks, and a request is always heard. After too many deletions, changes may mend it.
+   */
+  private isWaitingForTheWorld(): boolean {
+    const halt = this.halt()
+    return halt !== null && halt.code !== 'deletion-guard'
   }
 
   private isIndexDue(): boolean {
-    return this.modeNow === 'manual' && this.hasUnseenChanges() && this.retryAt === null
+    const isDue = this.modeNow === 'manual' && this.hasUnseenChanges() && this.retryAt === null
+    return isDue && !this.isWaitingForTheWorld()
   }
 
   private isLookDue(): boolean {
@@ -442,6 +455,7 @@ export class Engine {
 
   /** The head at which the store was when this instance halted on it. */
   private haltedAtHead: string | null = null
+  private haltAskedAt = Number.NEGATIVE_INFINITY
 
   /** The world may have mended by itself what halted: then a run finds out more, and lifts the halt. */
   private async askWhetherHaltIsOver(halt: StoredError): Promise<void> {
@@ -453,8 +467,10 @@ export class Engine {
       }
       const listing = await this.context.remote.listHeads()
       const head = listing.kind === 'one' ? `${listing.head.version}-${listing.head.hash}` : listing.kind
-      if (head === this.haltedAtHead) return
+      const now = this.context.clock.monotonic()
+      if (head === this.haltedAtHead && now - this.haltAskedAt < haltAskedAgainMs) return
       this.haltedAtHead = head
+      this.haltAskedAt = now
       this.request({ trigger: 'poll' })
     } catch (error) {
       this.failed(error)
@@ -555,6 +571,7 @@ export class Engine {
       failure = error
     }
     if (!isScanned) this.putBack(scope)
+    for (const path of run.unread) this.changedPaths.add(path)
     this.firstScan.resolve()
     const summary = this.summarise(job, run, { startedAt, started, before, failure })
     context.database.runs.finish(summary)
@@ -673,7 +690,6 @@ export class Engine {
         break
       case 'halted':
         context.database.settings.set(haltKey, stored(failure, nowIso(context)) as unknown as JsonObject)
-        this.waitForTheWorld(failure)
         context.emit({ type: 'sync.halted', data })
         break
       case 'unreachable':
@@ -736,16 +752,6 @@ export class Engine {
       this.isUnreachable = true
     }
     this.scheduleRetry(error)
-  }
-
-  /**
-   * The world may mend what halted (a disk is mounted, a store comes back), so a run looks now and then. Never at
-   * once: what could not be scanned is still noted, and would set off one run after the other. Too many deletions
-   * wait for a person.
-   */
-  private waitForTheWorld(failure: unknown): void {
-    if (isDavitError(failure, 'deletion-guard')) return
-    this.retryAt = this.context.clock.monotonic() + Math.max(this.options.pollMs, activePollMs)
   }
 
   private scheduleRetry(error: unknown): void {
@@ -846,7 +852,7 @@ function outcomeOf(failure: unknown, run: RunState, conflicts: number): Outcome 
     if (isDavitError(failure, ...unreachableCodes)) return 'unreachable'
     return 'failed'
   }
-  if (run.skipped.size > 0) return 'failed'
+  if (run.skipped.size + run.unread.size > 0) return 'failed'
   return conflicts > 0 ? 'conflicts' : 'in-sync'
 }
 

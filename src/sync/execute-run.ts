@@ -6,7 +6,7 @@
  * Each step is durable and can be repeated; a crash between any two leaves a state from which the next run goes on.
  */
 
-import { DavitError } from '../model/errors.ts'
+import { DavitError, isDavitError } from '../model/errors.ts'
 import type { FileId, FilePath } from '../model/file-state.ts'
 import { runRoundsMax } from '../model/limits.ts'
 import { applyLocal } from './apply-local.ts'
@@ -14,6 +14,7 @@ import { clearRunProblems } from './clear-problems.ts'
 import { settleAttempts } from './commit.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { beginWindow, checkDeletions, settleGuard } from './guard.ts'
+import { identifyAll } from './identify.ts'
 import { indexWorkspace } from './index-workspace.ts'
 import { type JoinMode, join, joiningKey } from './join.ts'
 import { maintain } from './maintenance.ts'
@@ -85,7 +86,7 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
     )
   }
   // What an earlier run left open is settled before anything new is decided on.
-  if (!steps.dryRun) run.deletedThere += await settleAttempts(context, signal)
+  if (!steps.dryRun) run.deletedThere += await settleOpenAttempts(context, signal)
   if (!steps.dryRun && steps.isBusy && database.trees.counts().pending > 0)
     steps.onGaveWay(await giveWay(context, signal))
   let list = steps.list
@@ -106,6 +107,7 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
       if (pulled.listed) steps.onListed()
       list = true
       await lookAgain(context, run)
+      await identifyAll(context)
       await checkDeletions(context, run)
       if (steps.dryRun) return await preview(context, run)
       const result = await workOff(context, run, steps)
@@ -139,6 +141,17 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
     // However it ended and whatever it was limited to: what it deleted counts towards the next ones.
     if (!steps.dryRun) settleGuard(context, run)
     await turn?.end()
+  }
+}
+
+/** A store that was rolled back or emptied never tells what became of an attempt: pulling finds that out, and halts. */
+async function settleOpenAttempts(context: SyncContext, signal: AbortSignal): Promise<number> {
+  try {
+    return await settleAttempts(context, signal)
+  } catch (error) {
+    if (!isDavitError(error, 'remote-busy')) throw error
+    await pull(context, { list: true, signal })
+    return settleAttempts(context, signal)
   }
 }
 

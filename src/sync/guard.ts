@@ -8,7 +8,7 @@ import type { FileId } from '../model/file-state.ts'
 import type { JsonObject } from '../model/json.ts'
 import { type DeletionWindow, type GuardedSide, guardDeletions } from '../reconcile/deletion-guard.ts'
 import { breathe, type SyncContext } from './context.ts'
-import { decide, identify } from './plan.ts'
+import { decide } from './plan.ts'
 import type { RunState } from './run-state.ts'
 
 const sides: readonly GuardedSide[] = ['local', 'remote']
@@ -77,8 +77,7 @@ async function countDeletions(context: SyncContext, run: RunState): Promise<Reco
       limit: 2_000,
       ...(after === undefined ? {} : { after }),
     })
-    for (const found of page) {
-      const triple = identify(context, found)
+    for (const triple of page) {
       const local = effectiveLocal(triple)
       const live = liveState(triple)
       if (!run.covers(local?.path, live?.path, triple.synced?.path)) continue

@@ -338,6 +338,7 @@ async function hashOne(
     if (isDavitError(error, 'file-busy', 'file-unreadable', 'path-unsafe')) {
       const problem = { path, code: error.code, detail: error.message }
       run.skip(old?.id ?? `new ${path}`, problem)
+      run.unread.add(path)
       return null
     }
     throw error

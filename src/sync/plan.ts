@@ -11,7 +11,7 @@ import { type ReconcileInput, reconcile } from '../reconcile/reconcile.ts'
 import { type PathWorld, settlePaths } from '../reconcile/settle-paths.ts'
 import { breathe, nowIso, type SyncContext } from './context.ts'
 import { fetchContent } from './fetch-content.ts'
-import { joiningKey } from './join.ts'
+import { identify } from './identify.ts'
 import type { RunState } from './run-state.ts'
 
 export interface PlannedFile {
@@ -156,37 +156,6 @@ function* below(
 
 function isInScope(run: RunState, triple: FileTriple): boolean {
   return run.covers(triple.local?.state.path, triple.synced?.path, triple.remote?.state.path)
-}
-
-/**
- * A file that is new here may be one that the chain knows: created at the same path by somebody else, or, while
- * joining with a fresh state, deleted by somebody else and left here unchanged.
- */
-export function identify(context: SyncContext, triple: FileTriple): FileTriple {
-  const { database } = context
-  const { trees } = database
-  const { local } = triple
-  if (local === null || local.absence !== null || triple.synced !== null || triple.remote !== null)
-    return triple
-  const there = trees.remoteAt(local.state.path)
-  if (there !== null && there.id !== triple.id && there.state.kind === local.state.kind) {
-    const known = trees.triple(there.id)
-    if (known.local === null && known.synced === null) {
-      database.transaction(() => trees.rekeyLocal(triple.id, there.id))
-      return trees.triple(there.id)
-    }
-  }
-  if (there === null && database.settings.get(joiningKey) === 'fresh') {
-    const tombstone = trees.tombstoneAt(local.state.path, local.state.hash)
-    if (tombstone !== null && trees.triple(tombstone.id).local === null) {
-      database.transaction(() => {
-        trees.rekeyLocal(triple.id, tombstone.id)
-        trees.putSynced(tombstone.id, { ...local.state })
-      })
-      return trees.triple(tombstone.id)
-    }
-  }
-  return triple
 }
 
 /** The decision on one file as the trees stand. */

@@ -3,8 +3,10 @@
  * store still is the one that this instance knows: a fork is healed here, a rolled back or foreign store halts.
  */
 import type { ChainPoint, Changeset } from '../model/changeset.ts'
+import type { Candidate, ConflictId } from '../model/conflict.ts'
 import { emptyDigest } from '../model/digest.ts'
 import { DavitError } from '../model/errors.ts'
+import type { ContentHash, InstanceId } from '../model/file-state.ts'
 import type { HeadListing } from '../remote/remote.ts'
 import { revertChangeset } from './apply-changeset.ts'
 import { breathe, type SyncContext } from './context.ts'
@@ -111,7 +113,10 @@ export async function takeOver(
     await join(context, { mode: 'keep', create: false, ...options })
     return
   }
-  const adopted = new Set(incoming.flatMap((changeset) => changeset.header.adopts))
+  const named = new Set(incoming.flatMap((changeset) => changeset.header.adopts))
+  // Whoever takes an orphan in has taken in all that it stands on; a header names only so many.
+  const newestNamed = orphans.findLastIndex((changeset) => named.has(changeset.point.hash))
+  const adopted = new Set(orphans.slice(0, newestNamed + 1).map((changeset) => changeset.point.hash))
   const lost = orphans.filter((changeset) => !adopted.has(changeset.point.hash))
   if (lost.length > 0 && !fork.force) {
     if (isBehind) throw rolledBack(context, fork)
@@ -122,7 +127,11 @@ export async function takeOver(
   database.transaction(() => {
     for (const changeset of [...orphans].reverse()) {
       const isAdopted = adopted.has(changeset.point.hash)
-      revertChangeset(database, changeset, { undoSynced: !isAdopted, instance: context.instance().id })
+      revertChangeset(database, changeset, {
+        instance: context.instance().id,
+        undoSynced: !isAdopted,
+        formerCandidate: (operation, side) => formerCandidate(context, changeset, operation.id, side),
+      })
     }
     const header = headerAt(context, ancestor)
     database.chain.rewind({
@@ -148,6 +157,31 @@ export async function takeOver(
     options.onChangeset?.(done, incoming.length)
     await breathe()
   }
+}
+
+/** A candidate as the newest changeset before this one brought it. */
+function formerCandidate(
+  context: SyncContext,
+  changeset: Changeset,
+  id: ConflictId,
+  side: { readonly instance: InstanceId; readonly hash: ContentHash },
+): Candidate {
+  const { chain, contents } = context.database
+  for (let version = changeset.point.version - 1; version > 0; version--) {
+    const bytes = chain.bytesAt(version)
+    const hash = chain.hashAt(version)
+    if (bytes === null || hash === null) break
+    for (const operation of context.remote.decodeChangeset({ version, hash }, bytes).operations) {
+      if (operation.kind !== 'conflict' || operation.id !== id) continue
+      const found = operation.add.find(
+        (added) => added.instance === side.instance && added.hash === side.hash,
+      )
+      if (found !== undefined) return found
+    }
+  }
+  // The journal does not reach back to it: only what is for people is missing.
+  const size = contents.find(side.hash)?.size ?? 0
+  return { ...side, name: side.instance, size, at: changeset.header.at }
 }
 
 async function requireSameSet(context: SyncContext, head: ChainPoint): Promise<void> {

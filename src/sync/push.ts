@@ -97,7 +97,10 @@ function wishOf(context: SyncContext, { decision, triple }: Planned): Wish | nul
     gives: live !== null && target?.path !== live.path ? live.path : null,
     deletion: target === null && live !== null && triple.local === null ? live.path : null,
     triple,
-    plainBytes: operations.reduce((sum, operation) => sum + JSON.stringify(operation).length + 1, 0),
+    plainBytes: operations.reduce(
+      (sum, operation) => sum + Buffer.byteLength(JSON.stringify(operation)) + 1,
+      0,
+    ),
   }
 }
 

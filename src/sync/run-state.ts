@@ -39,6 +39,8 @@ export class RunState {
   /** Paths that changed under our hands: they are looked at again before the next round. */
   readonly again = new Set<FilePath>()
   readonly againIds = new Set<FileId>()
+  /** Paths whose content could not be read: the index does not know what is there. */
+  readonly unread = new Set<FilePath>()
   readonly phases: Partial<Record<Phase, number>> = {}
   private readonly problemsByKey = new Map<string, Problem>()
   private readonly met = new Set<string>()

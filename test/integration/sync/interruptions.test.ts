@@ -1,0 +1,262 @@
+import { expect, test } from 'vitest'
+import { DavitError } from '../../../src/model/errors.ts'
+import type { Transport } from '../../../src/remote/transport.ts'
+import {
+  contentsSent,
+  converge,
+  cut,
+  expectQuiet,
+  expectWell,
+  type Network,
+  openPair,
+  openReplicas,
+  openThree,
+  type Replica,
+  syncInTurn,
+} from '../../support/replica.ts'
+
+const writes = ['PUT', 'MOVE', 'DELETE', 'MKCOL', 'COPY']
+type Request = Parameters<Transport['request']>[0]
+
+/** Loses the answer to the n-th write; with `dead` nothing passes any more after it. */
+function losing(n: number, dead: boolean): { readonly network: Network; readonly wasLost: () => boolean } {
+  let seen = 0
+  let lost = false
+  return {
+    wasLost: () => lost,
+    network: async (request: Request, send) => {
+      if (lost && dead) throw cut()
+      const isWrite = writes.includes(request.method)
+      const response = await send(request)
+      if (!isWrite || lost || seen++ < n) return response
+      await response.discard()
+      lost = true
+      throw cut()
+    },
+  }
+}
+
+const edits = (replica: Replica) => {
+  replica.write('a.txt', 'a2')
+  replica.write('new/b.txt', 'b')
+  replica.remove('gone.txt')
+  replica.move('from.txt', 'to.txt')
+}
+const before = { 'a.txt': 'a', 'gone.txt': 'g', 'from.txt': 'f', 'stays.txt': 's' }
+const after = { 'a.txt': 'a2', 'new/b.txt': 'b', 'stays.txt': 's', 'to.txt': 'f' }
+
+test.each([
+  { what: 'one answer is lost', dead: false },
+  { what: 'the connection dies', dead: true },
+])('a commit counts exactly once at whichever write $what', async ({ dead }) => {
+  for (let n = 0; ; n++) {
+    const { ann, bob } = await openPair(before)
+    edits(ann)
+    const { network, wasLost } = losing(n, dead)
+    ann.network = network
+    await ann.sync()
+    ann.network = (request, send) => send(request)
+    await ann.restart()
+    expectWell(await ann.sync())
+    expect(ann.version(), `write ${n}`).toBe(2)
+    await converge(ann, bob)
+    expect(bob.tree()).toEqual(after)
+    expect(bob.version(), `write ${n}`).toBe(2)
+    if (!wasLost()) {
+      expect(n).toBeGreaterThan(4)
+      return
+    }
+  }
+})
+
+test('an attempt that was open at the end of the process is settled by the next one', async () => {
+  const { ann, bob } = await openPair(before, { onDisk: true })
+  edits(ann)
+  ann.network = async (request, send) => {
+    const response = await send(request)
+    if (request.method !== 'MOVE') return response
+    ann.network = async () => {
+      throw cut()
+    }
+    throw cut()
+  }
+  expect(await ann.sync()).toMatchObject({ outcome: 'unreachable' })
+  expect(ann.database.chain.attempts()).toHaveLength(1)
+  // Meanwhile it counts for the others already, and they go on from it.
+  await syncInTurn(bob)
+  expect(bob.tree()).toEqual(after)
+  bob.write('a.txt', 'a3, by bob')
+  await syncInTurn(bob)
+  ann.network = (request, send) => send(request)
+  await ann.restart()
+  await syncInTurn(ann)
+  expect(ann.database.chain.attempts()).toEqual([])
+  expect(ann.read('a.txt')).toBe('a3, by bob')
+  expect(ann.version()).toBe(3)
+  await converge(ann, bob)
+})
+
+test('an attempt that never arrived is repeated as it is', async () => {
+  const { ann, bob } = await openPair(before)
+  edits(ann)
+  ann.network = async (request, send) => {
+    if (request.method === 'MOVE') throw cut()
+    return send(request)
+  }
+  expect((await ann.sync()).outcome).toBe('unreachable')
+  const [attempt] = ann.database.chain.attempts()
+  ann.network = (request, send) => send(request)
+  await ann.restart()
+  await syncInTurn(ann, bob)
+  expect(ann.database.chain.hashAt(2)).toBe(attempt?.point.hash)
+  expect(bob.tree()).toEqual(after)
+  await converge(ann, bob)
+})
+
+test('an attempt of a store that was rolled back meanwhile does not hide that', async () => {
+  const { ann, bob, dav } = await openPair(before)
+  const saved = new Map(dav.files)
+  bob.write('stays.txt', 'more')
+  await syncInTurn(bob, ann)
+  edits(ann)
+  ann.network = async (request, send) => {
+    if (request.method === 'MOVE') throw cut()
+    return send(request)
+  }
+  expect((await ann.sync()).outcome).toBe('unreachable')
+  dav.files.clear()
+  for (const [name, bytes] of saved) dav.files.set(name, bytes)
+  ann.network = (request, send) => send(request)
+  await ann.restart()
+  expect(await ann.sync()).toMatchObject({ outcome: 'halted', error: { code: 'remote-rolled-back' } })
+  await ann.recover('republish')
+  await converge(ann, bob)
+  expect(bob.tree()).toEqual({ ...after, 'stays.txt': 'more' })
+})
+
+test('an attempt of a store that was emptied meanwhile does not hide that', async () => {
+  const { ann, bob, dav } = await openPair(before)
+  edits(ann)
+  ann.network = async (request, send) => {
+    if (request.method === 'MOVE') throw cut()
+    return send(request)
+  }
+  await ann.sync()
+  dav.files.clear()
+  ann.network = (request, send) => send(request)
+  expect(await ann.sync()).toMatchObject({ outcome: 'halted', error: { code: 'remote-missing' } })
+  await ann.recover('republish')
+  await converge(ann, bob)
+  expect(bob.tree()).toEqual(after)
+})
+
+test('four instances that commit at the same time all get through', async () => {
+  const { replicas } = await openReplicas(['ann', 'bob', 'cyd', 'dan'])
+  await syncInTurn(...replicas)
+  for (let round = 0; round < 3; round++) {
+    for (const replica of replicas) replica.write(`${replica.name}-${round}.txt`, `${replica.name} ${round}`)
+    for (const summary of await Promise.all(replicas.map((replica) => replica.sync()))) expectWell(summary)
+  }
+  await converge(...replicas)
+  expect(Object.keys(replicas[0]?.tree() ?? {})).toHaveLength(12)
+  expect(replicas[0]?.version()).toBe(12)
+  // A commit that lost does not send its content again.
+  for (const replica of replicas) expect(contentsSent(replica.sent)).toHaveLength(3)
+  await expectQuiet(...replicas)
+})
+
+test('a file that cannot be read is left for later, and the others go on', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'a', 'b.txt': 'b' })
+  ann.write('a.txt', 'a2')
+  ann.write('b.txt', 'b2')
+  const { hash } = ann.context.workspace
+  ann.disk.hash = async (path, signal) => {
+    if (path === 'a.txt') throw new DavitError('file-busy', 'it is being written', { action: 'retry' })
+    return hash(path, signal)
+  }
+  expect(await ann.sync()).toMatchObject({
+    outcome: 'failed',
+    problems: [{ path: 'a.txt', code: 'file-busy' }],
+  })
+  await syncInTurn(bob)
+  expect(bob.tree()).toEqual({ 'a.txt': 'a', 'b.txt': 'b2' })
+  delete ann.disk.hash
+  await converge(ann, bob)
+  expect(bob.tree()).toEqual({ 'a.txt': 'a2', 'b.txt': 'b2' })
+  expect(ann.database.problems.page({ limit: 10 })).toEqual([])
+  expect(ann.told('problem.resolved')).toMatchObject([{ path: 'a.txt', code: 'file-busy' }])
+})
+
+test('a new file that cannot be read makes the run fail, and comes later', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'a' })
+  ann.write('new.txt', 'new')
+  ann.write('other.txt', 'other')
+  const { hash } = ann.context.workspace
+  ann.disk.hash = async (path, signal) => {
+    if (path === 'new.txt') throw new DavitError('file-unreadable', 'no permission', { action: 'ask' })
+    return hash(path, signal)
+  }
+  expect(await ann.sync()).toMatchObject({
+    outcome: 'failed',
+    problems: [{ path: 'new.txt', code: 'file-unreadable' }],
+  })
+  await syncInTurn(bob)
+  expect(bob.tree()).toEqual({ 'a.txt': 'a', 'other.txt': 'other' })
+  delete ann.disk.hash
+  await converge(ann, bob)
+  expect(bob.read('new.txt')).toBe('new')
+})
+
+test('a file that changes between the decision and the step is never overwritten', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'a', 'b.txt': 'b' })
+  ann.write('a.txt', 'by ann')
+  ann.remove('b.txt')
+  await syncInTurn(ann)
+  const { place, remove } = bob.context.workspace
+  bob.disk.place = async (staged, path, options) => {
+    delete bob.disk.place
+    bob.write(path, 'by bob, just now')
+    return place(staged, path, options)
+  }
+  bob.disk.remove = async (path, options) => {
+    delete bob.disk.remove
+    bob.write(path, 'edited, just now')
+    return remove(path, options)
+  }
+  await syncInTurn(bob)
+  await converge(ann, bob)
+  expect(bob.read('a.txt')).toBe('by bob, just now')
+  expect(ann.read('a.txt')).toBe('by ann')
+  expect(ann.conflict()).toMatchObject({ path: 'a.txt', candidates: [{ name: 'bob' }] })
+  expect(ann.read('b.txt')).toBe('edited, just now')
+})
+
+test('a file that changes while it is uploaded is sent as it is afterwards', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'a' })
+  ann.write('a.txt', 'half')
+  const { source } = ann.context.workspace
+  ann.disk.source = (path, stamp) => {
+    delete ann.disk.source
+    ann.write(path, 'whole, and longer')
+    return source(path, stamp)
+  }
+  await syncInTurn(ann)
+  await converge(ann, bob)
+  expect(bob.read('a.txt')).toBe('whole, and longer')
+})
+
+test('a new file at the path of one that is being fetched is kept', async () => {
+  const { ann, bob, cyd } = await openThree({ 'a.txt': 'a' })
+  ann.write('new.txt', 'by ann')
+  await syncInTurn(ann)
+  const { place } = bob.context.workspace
+  bob.disk.place = async (staged, path, options) => {
+    delete bob.disk.place
+    bob.write(path, 'by bob')
+    return place(staged, path, options)
+  }
+  await converge(ann, bob, cyd)
+  expect(bob.read('new.txt')).toBe('by bob')
+  expect(cyd.read('new.txt')).toBe('by ann')
+  expect(cyd.conflict()).toMatchObject({ kind: 'create', path: 'new.txt' })
+})

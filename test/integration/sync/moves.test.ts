@@ -1,0 +1,205 @@
+import fs from 'node:fs'
+import { expect, test } from 'vitest'
+import {
+  byMethod,
+  contentsSent,
+  converge,
+  expectQuiet,
+  openPair,
+  openThree,
+  type Replica,
+  syncInTurn,
+} from '../../support/replica.ts'
+
+test('renaming a folder sends no content, and its files keep their identity', async () => {
+  const tree = Object.fromEntries(
+    Array.from({ length: 200 }, (_, index) => [
+      `folder/${index % 7}/${index}.txt`,
+      `content ${index}`.repeat(50),
+    ]),
+  )
+  const { ann, bob } = await openPair(tree)
+  await ann.sync()
+  const id = ann.idOf('folder/0/0.txt')
+  ann.move('folder', 'renamed')
+  const sent = await ann.sentDuring(() => syncInTurn(ann))
+  expect(contentsSent(sent)).toEqual([])
+  expect(byMethod(sent)['PUT']).toBe(1)
+  expect(sent.length).toBeLessThanOrEqual(6)
+  expect(sent.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(100_000)
+  const taken = await bob.sentDuring(() => syncInTurn(bob))
+  expect(taken.filter(({ method, name }) => method === 'GET' && !name.startsWith('changes/'))).toEqual([])
+  expect(bob.tree()).toEqual(ann.tree())
+  expect(fs.existsSync(bob.at('folder'))).toBe(false)
+  expect(bob.idOf('renamed/0/0.txt')).toBe(id)
+  await converge(ann, bob)
+  await expectQuiet(ann, bob)
+})
+
+test('two files that change places do so everywhere', async () => {
+  const { ann, bob } = await openPair({ a: 'was a', b: 'was b' })
+  const ids = [ann.idOf('a'), ann.idOf('b')]
+  ann.move('a', 'aside')
+  ann.move('b', 'a')
+  ann.move('aside', 'b')
+  await syncInTurn(ann, bob)
+  expect(bob.tree()).toEqual({ a: 'was b', b: 'was a' })
+  expect([bob.idOf('b'), bob.idOf('a')]).toEqual(ids)
+  expect(contentsSent(ann.sent)).toHaveLength(2)
+  await converge(ann, bob)
+})
+
+test('a swap that both made is made once', async () => {
+  const { ann, bob } = await openPair({ a: 'was a', b: 'was b' })
+  for (const replica of [ann, bob]) {
+    replica.move('a', 'aside')
+    replica.move('b', 'a')
+    replica.move('aside', 'b')
+  }
+  await converge(ann, bob)
+  expect(bob.tree()).toEqual({ a: 'was b', b: 'was a' })
+  expect(ann.conflicts()).toEqual([])
+})
+
+test('a chain of renames moves each file by one', async () => {
+  const { ann, bob } = await openPair({ a: 'was a', b: 'was b', c: 'was c' })
+  ann.remove('c')
+  ann.move('b', 'c')
+  ann.move('a', 'b')
+  const sent = await ann.sentDuring(() => syncInTurn(ann))
+  expect(contentsSent(sent)).toEqual([])
+  await syncInTurn(bob)
+  expect(bob.tree()).toEqual({ b: 'was a', c: 'was b' })
+  await converge(ann, bob)
+})
+
+test('a ring of three turns, and the files are edited meanwhile elsewhere', async () => {
+  const { ann, bob } = await openPair({ a: 'was a', b: 'was b', c: 'was c' })
+  ann.move('a', 'aside')
+  ann.move('c', 'a')
+  ann.move('b', 'c')
+  ann.move('aside', 'b')
+  bob.write('b', 'b, edited by bob')
+  await syncInTurn(ann, bob, ann)
+  expect(ann.tree()).toEqual({ a: 'was c', b: 'was a', c: 'b, edited by bob' })
+  await converge(ann, bob)
+})
+
+test('an edit in a folder that was renamed elsewhere follows it', async () => {
+  const { ann, bob } = await openPair({ 'folder/a.txt': 'a', 'folder/b.txt': 'b' })
+  ann.move('folder', 'renamed')
+  bob.write('folder/a.txt', 'a, edited')
+  bob.write('folder/new.txt', 'new')
+  await syncInTurn(ann, bob, ann)
+  expect(ann.tree()).toEqual({
+    'folder/new.txt': 'new',
+    'renamed/a.txt': 'a, edited',
+    'renamed/b.txt': 'b',
+  })
+  await converge(ann, bob)
+})
+
+test('a file becomes a folder', async () => {
+  const { ann, bob } = await openPair({ thing: 'a file', other: 'x' })
+  ann.remove('thing')
+  ann.write('thing/inside.txt', 'in a folder')
+  await syncInTurn(ann, bob)
+  expect(bob.tree()).toEqual({ other: 'x', 'thing/inside.txt': 'in a folder' })
+  await converge(ann, bob)
+})
+
+test('a folder becomes a file', async () => {
+  const { ann, bob } = await openPair({
+    'thing/inside.txt': 'in a folder',
+    'thing/deep/er.txt': 'y',
+    other: 'x',
+  })
+  ann.remove('thing')
+  ann.write('thing', 'a file')
+  await syncInTurn(ann, bob)
+  expect(bob.tree()).toEqual({ other: 'x', thing: 'a file' })
+  await converge(ann, bob)
+})
+
+test('a file moves into a folder of its own name', async () => {
+  const { ann, bob } = await openPair({ thing: 'content' })
+  ann.move('thing', 'aside')
+  ann.move('aside', 'thing/thing')
+  await syncInTurn(ann, bob)
+  expect(bob.tree()).toEqual({ 'thing/thing': 'content' })
+  expect(contentsSent(ann.sent)).toHaveLength(1)
+  await converge(ann, bob)
+})
+
+test('a file here and a folder of that name there stand side by side', async () => {
+  const { ann, bob } = await openPair({ other: 'x' })
+  ann.write('thing', 'a file')
+  bob.write('thing/inside.txt', 'in a folder')
+  await converge(ann, bob)
+  expect(ann.read('thing/inside.txt')).toBe('in a folder')
+  expect(Object.values(ann.tree()).sort()).toEqual(['a file', 'in a folder', 'x'])
+})
+
+test('a rename that changes only the case is one rename', async () => {
+  const { ann, bob } = await openPair({ 'Folder/Read Me.txt': 'text' })
+  const id = ann.idOf('Folder/Read Me.txt')
+  ann.move('Folder/Read Me.txt', 'Folder/README.txt')
+  await syncInTurn(ann, bob)
+  expect(bob.tree()).toEqual({ 'Folder/README.txt': 'text' })
+  ann.move('Folder', 'folder')
+  await syncInTurn(ann, bob)
+  expect(bob.tree()).toEqual({ 'folder/README.txt': 'text' })
+  expect(bob.idOf('folder/README.txt')).toBe(id)
+  expect(contentsSent(ann.sent)).toHaveLength(1)
+  await converge(ann, bob)
+})
+
+test('two renames of one file: the committed one stands and nothing is lost', async () => {
+  const { ann, bob } = await openPair({ a: 'content' })
+  ann.move('a', 'by-ann')
+  bob.move('a', 'by-bob')
+  bob.write('by-bob', 'content, edited by bob')
+  await syncInTurn(ann, bob, ann)
+  expect(ann.tree()).toEqual({ 'by-ann': 'content, edited by bob' })
+  expect(bob.told('file.rescued').map(({ rule }) => rule)).toContain('R9-committed-path-wins')
+  await converge(ann, bob)
+})
+
+test('two files renamed to one name stand side by side', async () => {
+  const { ann, bob } = await openPair({ a: 'was a', b: 'was b' })
+  ann.move('a', 'one')
+  bob.move('b', 'one')
+  await converge(ann, bob)
+  expect(ann.read('one')).toBe('was a')
+  expect(Object.values(ann.tree()).sort()).toEqual(['was a', 'was b'])
+})
+
+test('a rename onto a file that was edited elsewhere is a conflict of that file', async () => {
+  const { ann, bob, cyd } = await openThree({ a: 'was a', b: 'was b' })
+  ann.move('a', 'b')
+  bob.write('b', 'b, edited by bob')
+  await converge(ann, bob, cyd)
+  expect(cyd.tree()).toEqual({ b: 'was a' })
+  expect(bob.tree()).toEqual({ b: 'b, edited by bob' })
+  expect(cyd.conflict()).toMatchObject({ path: 'b', candidates: [{ name: 'bob' }] })
+})
+
+test('what is overwritten in the last instant is kept, and the move is decided anew', async () => {
+  const { ann, bob } = await openPair({ a: 'was a', b: 'was b' })
+  ann.move('a', 'c')
+  await syncInTurn(ann)
+  const { move } = bob.context.workspace
+  bob.disk.move = async (from, to, expected) => {
+    delete bob.disk.move
+    bob.write(from, 'edited in between')
+    return move(from, to, expected)
+  }
+  await syncInTurn(bob)
+  await converge(ann, bob)
+  expect(Object.values(ann.tree()).sort()).toEqual(['edited in between', 'was b'])
+  expect(identities(ann)).toEqual(identities(bob))
+})
+
+function identities(replica: Replica): Record<string, string> {
+  return Object.fromEntries(Object.keys(replica.tree()).map((path) => [path, replica.idOf(path)]))
+}
