@@ -14,6 +14,7 @@ import {
   local,
   me,
   openTestDatabase,
+  other,
   remote,
   state,
   temporaryFolder,
@@ -208,7 +209,15 @@ describe('lists of files', () => {
     trees.putLocal(local(fileId(5), state('e')))
     trees.putRemote(tombstone(fileId(6), state('gone')))
     database.problems.put({ path: 'd', code: 'portability', detail: 'so' }, '2026-11-20T12:00:00.000Z')
-    database.conflicts.put(conflict(1, fileId(1)))
+    // Of another instance: a side of this one that is not what stands here would be work for a sync.
+    const side = {
+      instance: other,
+      name: 'lab',
+      hash: hashOf('theirs'),
+      size: 6,
+      at: '2026-11-20T12:00:00.000Z',
+    }
+    database.conflicts.put(conflict(1, fileId(1), { candidates: [side] }))
     const list = (query: Partial<Parameters<typeof trees.listFiles>[0]>) =>
       trees.listFiles({ limit: 100, ...query }).map((triple) => triple.id.slice(-1))
     expect(list({})).toEqual(['4', '1', '3', '5', '2'])
