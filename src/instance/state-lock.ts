@@ -3,16 +3,20 @@
  * process can name the holder, and so that a killed one is succeeded at once instead of after a lease.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import lockfile from 'proper-lockfile'
 import { DavitError } from '../model/errors.ts'
-import { processStart } from './system.ts'
+import { bootId, processStart } from './system.ts'
 
 /** `instance.json`: who runs on this state folder, and where it answers. */
 export interface Holder {
   readonly pid: number
   /** The process's start as the kernel counts it; with the pid it names one process for good. */
   readonly start: string | null
+  /** The machine and its present start: a pid says nothing on another one. `null` where the system does not tell. */
+  readonly host: string | null
+  readonly boot: string | null
   /** ISO 8601, UTC. */
   readonly startedAt: string
   /** The API, without a trailing slash; `null` while there is none. */
@@ -40,16 +44,13 @@ export async function lockState(
   const holderFile = join(stateFolder, 'instance.json')
   // ORDER: whoever starts goes through the door first. Looking at a dead holder, removing its lock and taking it are
   // one step to every other process that starts.
-  const leaveDoor = await lockfile.lock(stateFolder, {
-    lockfilePath: join(stateFolder, 'door.lock'),
-    stale: 5_000,
-    retries: { retries: 60, minTimeout: 20, maxTimeout: 200 },
-    realpath: false,
-  })
+  const leaveDoor = await enterDoor(stateFolder)
   let unlock: () => Promise<void>
   const self: Holder = {
     pid: process.pid,
     start: processStart(process.pid),
+    host: hostname(),
+    boot: bootId(),
     startedAt: options.startedAt,
     url: null,
   }
@@ -62,10 +63,25 @@ export async function lockState(
   return {
     setUrl: (url) => write(holderFile, { ...self, url }),
     release: async () => {
-      rmSync(holderFile, { force: true })
-      await unlock()
+      // Through the door as well: nobody who starts sees the one without the other.
+      const leave = await enterDoor(stateFolder)
+      try {
+        await unlock()
+        rmSync(holderFile, { force: true })
+      } finally {
+        await leave()
+      }
     },
   }
+}
+
+function enterDoor(stateFolder: string): Promise<() => Promise<void>> {
+  return lockfile.lock(stateFolder, {
+    lockfilePath: join(stateFolder, 'door.lock'),
+    stale: 5_000,
+    retries: { retries: 60, minTimeout: 20, maxTimeout: 200 },
+    realpath: false,
+  })
 }
 
 async function take(
@@ -105,6 +121,10 @@ export function liveHolder(stateFolder: string): Holder | null {
 }
 
 function isAlive(holder: Holder): boolean {
+  // On shared storage the holder may run elsewhere, where nobody can look: its lock speaks for it, until it is stale.
+  if (holder.host !== null && holder.host !== hostname()) return true
+  const boot = bootId()
+  if (holder.boot !== null && boot !== null && holder.boot !== boot) return false
   try {
     process.kill(holder.pid, 0)
   } catch (error) {
@@ -123,6 +143,8 @@ function readHolder(file: string): Holder | null {
     return {
       pid: value.pid,
       start: typeof value.start === 'string' ? value.start : null,
+      host: typeof value.host === 'string' ? value.host : null,
+      boot: typeof value.boot === 'string' ? value.boot : null,
       startedAt: typeof value.startedAt === 'string' ? value.startedAt : 'an unknown time',
       url: typeof value.url === 'string' ? value.url : null,
     }

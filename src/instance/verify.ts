@@ -78,6 +78,7 @@ class Verification {
       ...(this.options.signal === undefined ? {} : { signal: this.options.signal }),
     })) {
       for (const entry of batch.entries) {
+        if (entry.kind === 'unknown' && entry.why === 'link') continue
         if (entry.kind === 'unknown') {
           this.tell({ path: entry.path, code: 'unreadable', detail: 'it cannot be read' })
           continue

@@ -18,6 +18,8 @@ export interface ApplyOptions {
   readonly instance: InstanceId
   /** It is this instance's own commit, made from its durable attempt: what it says is what was agreed. */
   readonly own: boolean
+  /** Joined anew after the store or the workspace was lost: what stands here is kept, whatever history says of it. */
+  readonly keep?: boolean
 }
 
 /**
@@ -126,7 +128,8 @@ function applyOperation(
         deletedAt: changeset.header.at,
       })
       // Gone here as well: should the chain bring it back later, that is no edit against a deletion of ours.
-      if (options.own || triple.local === null) trees.putSynced(operation.id, null)
+      const isKept = options.keep === true && triple.local !== null
+      if (options.own || triple.local === null || isKept) trees.putSynced(operation.id, null)
       return
     }
     case 'object':

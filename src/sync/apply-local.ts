@@ -129,6 +129,7 @@ class Applier {
       case 'remove': {
         const expected = this.stamps.get(step.id)
         if (expected === undefined) return
+        if (!(await this.isAsDecided(step.id, step.path))) return this.lookAgain(step.id, step.path)
         const result = await workspace.remove(step.path, { expected, old: 'trash' })
         if (result.kind === 'changed') return this.lookAgain(step.id, step.path)
         this.stamps.delete(step.id)
@@ -182,6 +183,7 @@ class Applier {
     let staged: StagedContent | null = null
     try {
       staged = await (this.fetcher as ContentFetcher).take(id)
+      if (!(await this.isAsDecided(id, path))) return this.lookAgain(id, path)
       const result = await this.context.workspace.place(staged, path, {
         expected: this.stamps.get(id) ?? null,
         attributes: { executable: target.executable, mtimeUs: target.mtimeUs },
@@ -194,6 +196,22 @@ class Applier {
       this.state.skip(id, { path, code: error.code, detail: error.message })
     } finally {
       await staged?.discard()
+    }
+  }
+
+  /**
+   * A content whose time was too fresh to be trusted may have changed without a trace: it is read again before it is
+   * replaced or removed. All others are told by their stamp.
+   */
+  private async isAsDecided(id: FileId, path: FilePath): Promise<boolean> {
+    const local = this.byId.get(id)?.triple.local
+    if (local === null || local === undefined || !local.racy || local.absence !== null) return true
+    if (this.stamps.get(id) === undefined) return true
+    try {
+      return (await this.context.workspace.hash(path, this.state.options.signal)).hash === local.state.hash
+    } catch (error) {
+      if (isDavitError(error, 'file-changed', 'file-busy', 'file-unreadable')) return false
+      throw error
     }
   }
 
@@ -231,9 +249,11 @@ class Applier {
   private standAside(id: FileId, why: { readonly code: string; readonly detail: string } | null): void {
     const file = this.byId.get(id)
     const live = file === undefined ? null : liveState(file.triple)
-    if (file === undefined || live === null) return
-    if (why !== null) this.state.problem({ path: live.path, ...why })
+    if (file === undefined) return
     this.asides.add(id)
+    // Nothing is committed under this name yet: it is decided anew when there is.
+    if (live === null) return
+    if (why !== null) this.state.problem({ path: live.path, ...why })
     const { local } = file.triple
     // One that stands here already stays under the name that it has; it differs from the store until a name comes
     // that can be written.

@@ -366,6 +366,7 @@ export class Engine {
       try {
         await indexScope(this.context, run, scope)
         this.scanned(scope)
+        for (const path of run.again) this.changedPaths.add(path)
         if (run.skipped.size + run.again.size > 0) this.putBack(scope)
         if (this.context.database.trees.counts().pending > 0 || run.skipped.size > 0) this.hasWork = true
       } catch (error) {
@@ -384,6 +385,7 @@ export class Engine {
       try {
         await indexScope(this.context, run, scope)
         this.scanned(scope)
+        for (const path of run.again) this.changedPaths.add(path)
       } catch (error) {
         this.putBack(scope)
         this.firstScan.resolve()

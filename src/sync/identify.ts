@@ -1,7 +1,7 @@
 /** Whether a file that is new here is one that the chain knows. Asked before anything is decided or counted. */
 import type { FileId, FileState, FileTriple } from '../model/file-state.ts'
 import { breathe, type SyncContext } from './context.ts'
-import { joiningKey } from './join.ts'
+import { joiningKey } from './take-in.ts'
 
 /**
  * ORDER: all of them before the deletions are counted and the first page is planned. A file that is back stands in

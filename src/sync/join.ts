@@ -7,16 +7,13 @@ import { emptyStorePoint } from '../model/changeset.ts'
 import { emptyDigest } from '../model/digest.ts'
 import { DavitError } from '../model/errors.ts'
 import { breathe, type SyncContext } from './context.ts'
-import { applyAll, hashAt, type TakeInOptions } from './take-in.ts'
+import { applyAll, hashAt, joiningKey, type TakeInOptions } from './take-in.ts'
 
 /**
  * `fresh`: this state is new; files here that the store's history shows as deleted, unchanged, count as deleted.
  * `keep`: joined anew after the store was rolled back or replaced; whatever is only here is kept.
  */
 export type JoinMode = 'fresh' | 'keep'
-
-/** Set while the first run after a join has not ended. */
-export const joiningKey = 'sync.joining'
 
 export interface JoinOptions extends TakeInOptions {
   readonly mode: JoinMode

@@ -5,9 +5,9 @@ import { type ChangesetHash, emptyStorePoint } from '../model/changeset.ts'
 import { emptyDigest } from '../model/digest.ts'
 import { DavitError } from '../model/errors.ts'
 import type { SyncContext } from './context.ts'
-import { join, joiningKey } from './join.ts'
+import { join } from './join.ts'
 import { takeOver } from './pull.ts'
-import { hashAt } from './take-in.ts'
+import { hashAt, joiningKey } from './take-in.ts'
 
 /**
  * `republish`: what the store lost is taken for orphaned; the next run commits it again from what is here, naming the

@@ -3,6 +3,9 @@ import { type Changeset, type ChangesetHash, emptyStorePoint } from '../model/ch
 import { applyChangeset } from './apply-changeset.ts'
 import { breathe, type SyncContext } from './context.ts'
 
+/** Set to the mode of a join until the first run after it has ended. */
+export const joiningKey = 'sync.joining'
+
 export interface TakeInOptions {
   readonly signal?: AbortSignal
   readonly onChangeset?: (done: number, total: number) => void
@@ -36,7 +39,8 @@ export function takeIn(context: SyncContext, changeset: Changeset): void {
   database.transaction(() => {
     const attempts = database.chain.attempts()
     const own = attempts.some((attempt) => attempt.point.hash === changeset.point.hash)
-    const told = applyChangeset(database, changeset, { instance: context.instance().id, own })
+    const keep = database.settings.get(joiningKey) === 'keep'
+    const told = applyChangeset(database, changeset, { instance: context.instance().id, own, keep })
     // The chain has passed their version: what was tried for it is decided.
     for (const attempt of attempts) {
       if (attempt.point.version <= changeset.point.version) database.chain.removeAttempt(attempt.point.hash)

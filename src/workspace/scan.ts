@@ -111,7 +111,8 @@ class Walker {
     this.start(target)
     const item = this.levels[0]?.items[0]
     if (item !== undefined && item.kind !== 'descend') this.visit('', item)
-    if (this.entries.some((entry) => entry.kind === 'unknown')) return { kind: 'unknown', path: target }
+    const unknown = this.entries.find((entry) => entry.kind === 'unknown')
+    if (unknown !== undefined) return { ...unknown, path: target }
     return this.entries[0] ?? null
   }
 
@@ -136,7 +137,7 @@ class Walker {
       const stats = this.lstat(folder)
       if (stats === null) return
       if (!stats.isDirectory()) {
-        if (stats.isSymbolicLink()) this.problem(folder, 'link-skipped', 'Symbolic links are not followed.')
+        if (stats.isSymbolicLink()) this.link(folder)
         return
       }
     }
@@ -175,11 +176,12 @@ class Walker {
     const stats = listedAs === 'file' ? this.lstat(target) : null
     if (listedAs === 'file' && stats === null) return
     const type = stats === null ? listedAs : typeOf(stats)
-    if (type === 'link') this.problem(target, 'link-skipped', 'Symbolic links are not followed.')
+    if (type === 'link') this.link(target)
     else if (type === 'special')
       this.problem(target, 'special-skipped', 'Sockets, pipes and devices are not replicated.')
     // It became a folder since it was listed; its content has another place in the order. The next look will tell.
-    else if (type === 'folder' || stats === null) this.entries.push({ kind: 'unknown', path: target })
+    else if (type === 'folder' || stats === null)
+      this.entries.push({ kind: 'unknown', path: target, why: 'unreadable' })
     else
       this.entries.push({
         kind: 'file',
@@ -196,7 +198,8 @@ class Walker {
       listing.value = this.itemsOf(target, this.calls.readdir(path.join(this.root, target)), ignored)
     } catch (error) {
       // ENOTDIR: it became something else since it was listed; the next look will tell.
-      if (systemCode(error) === 'ENOTDIR') this.entries.push({ kind: 'unknown', path: target })
+      if (systemCode(error) === 'ENOTDIR')
+        this.entries.push({ kind: 'unknown', path: target, why: 'unreadable' })
       else if (systemCode(error) !== 'ENOENT') this.unknown(target, error)
       return
     }
@@ -298,8 +301,14 @@ class Walker {
     }
   }
 
+  /** A folder that was moved away and linked to was not deleted: what stood there stays unknown. */
+  private link(target: FilePath): void {
+    this.entries.push({ kind: 'unknown', path: target, why: 'link' })
+    this.problem(target, 'link-skipped', 'Symbolic links are not followed.')
+  }
+
   private unknown(target: FilePath, error: unknown): void {
-    this.entries.push({ kind: 'unknown', path: target })
+    this.entries.push({ kind: 'unknown', path: target, why: 'unreadable' })
     this.problem(target, 'unreadable', `It cannot be read (${systemCode(error) || String(error)}).`)
   }
 

@@ -20,8 +20,11 @@ export type ScanEntry =
     }
   /** A folder that holds nothing replicated and nothing ignored: empty, or only with skipped links. */
   | { readonly kind: 'folder'; readonly path: FilePath; readonly stamp: DiskStamp }
-  /** Could not be read: whatever the index knows at and below this path stays unknown in this run. */
-  | { readonly kind: 'unknown'; readonly path: FilePath }
+  /**
+   * Could not be read, or is a link, which is not followed: whatever the index knows at and below this path stays
+   * unknown in this run.
+   */
+  | { readonly kind: 'unknown'; readonly path: FilePath; readonly why: 'unreadable' | 'link' }
 
 export interface ScanBatch {
   /** In ascending order of the path's UTF-8 bytes, over all batches of one scan; at most a few thousand. */

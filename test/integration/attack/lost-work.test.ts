@@ -48,3 +48,16 @@ test('a file that is deleted and made anew between two looks keeps its metadata'
   expect(after?.id).toBe(id)
   expect(after?.state.metadata).toEqual({ labels: ['precious'] })
 })
+
+test('a folder that was moved away and replaced by a link is not deleted elsewhere', async () => {
+  const a = await replicas.open('a')
+  const b = await replicas.open('b')
+  for (let index = 0; index < 5; index++) a.files.write(`docs/${index}.txt`, `content ${index}`)
+  await a.sync()
+  await b.sync()
+  fs.renameSync(a.files.at('docs'), a.files.at('.davit/elsewhere'))
+  fs.symlinkSync(a.files.at('.davit/elsewhere'), a.files.at('docs'))
+  await a.sync()
+  await b.sync()
+  expect(Object.keys(b.tree())).toHaveLength(5)
+})

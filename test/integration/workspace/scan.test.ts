@@ -44,7 +44,15 @@ describe('scan', () => {
     await new Promise((resolve) => server.once('listening', resolve))
     const { entries, problems } = await scanAll(temporary.workspace)
     await new Promise((resolve) => server.close(resolve))
-    expect(entries.map(({ kind, path }) => `${kind} ${path}`)).toEqual(['folder linked', 'file real/a'])
+    // What the index knows behind a link is not gone: it cannot be told.
+    expect(entries.map(({ kind, path }) => `${kind} ${path}`)).toEqual([
+      'unknown dangling',
+      'unknown etc',
+      'folder linked',
+      'unknown linked/loop',
+      'file real/a',
+      'unknown state',
+    ])
     expect(problems.map(({ code, path }) => `${code} ${path}`).sort()).toEqual([
       'link-skipped dangling',
       'link-skipped etc',
@@ -53,8 +61,9 @@ describe('scan', () => {
       'special-skipped pipe',
       'special-skipped socket',
     ])
-    expect(await temporary.workspace.look('etc')).toBeNull()
-    expect(await temporary.workspace.look('etc/hosts')).toBeNull()
+    const behindLink = { kind: 'unknown', why: 'link' }
+    expect(await temporary.workspace.look('etc')).toEqual({ ...behindLink, path: 'etc' })
+    expect(await temporary.workspace.look('etc/hosts')).toEqual({ ...behindLink, path: 'etc/hosts' })
     expect(await temporary.workspace.look('pipe')).toBeNull()
     await expect(temporary.workspace.hash('etc/hostname')).rejects.toMatchObject({ code: 'path-unsafe' })
     await expect(temporary.workspace.hash('pipe')).rejects.toMatchObject({ code: 'file-changed' })
@@ -168,6 +177,7 @@ describe('scan', () => {
     expect(lookAt({ root: temporary.root, path: 'd/a', rules, calls })).toEqual({
       kind: 'unknown',
       path: 'd/a',
+      why: 'unreadable',
     })
   })
 
