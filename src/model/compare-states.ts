@@ -5,15 +5,14 @@ import { equalJson } from './json.ts'
 /** `metadata.<field>` names one metadata field. */
 export type Aspect = 'existence' | 'content' | 'path' | 'mode' | 'mtime' | `metadata.${string}`
 
-/** Names of the metadata fields whose values differ, sorted. */
+/** Names of the metadata fields whose values differ, sorted. A field that says `null` says what an absent one says. */
 export function changedFields(from: Metadata, to: Metadata): string[] {
   const names = new Set([...Object.keys(from), ...Object.keys(to)])
   return [...names]
     .filter((name) => {
-      const before = Object.hasOwn(from, name) ? from[name] : undefined
-      const after = Object.hasOwn(to, name) ? to[name] : undefined
-      if (before === undefined || after === undefined) return before !== after
-      return !equalJson(before, after)
+      const before = Object.hasOwn(from, name) ? from[name] : null
+      const after = Object.hasOwn(to, name) ? to[name] : null
+      return !equalJson(before ?? null, after ?? null)
     })
     .sort()
 }

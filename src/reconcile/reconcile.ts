@@ -9,7 +9,7 @@ import { decideContent } from './decide-content.ts'
 import { decideMetadata } from './decide-metadata.ts'
 import { decideMode, decidePath } from './decide-path.ts'
 import type { ConflictChange, Decision, Notice, RuleId } from './decision.ts'
-import { conflictOf, ownCandidate, withdrawChanges } from './own-side.ts'
+import { withdrawChanges } from './own-side.ts'
 import type { BothSides, ReconcileInput } from './reconcile-input.ts'
 
 export type { ReconcileInput } from './reconcile-input.ts'
@@ -84,20 +84,11 @@ function decideMissingRemotely(input: ReconcileInput, local: FileState, synced: 
 /** Committed, but not here: it was created elsewhere, or deleted here. */
 function decideMissingLocally(input: ReconcileInput, synced: FileState | null, remote: FileState): Decision {
   if (synced === null) return decided(input, ['R3-pull'], remote)
-  if (!sameContent(synced, remote) || givesUpOwnSide(input, remote)) {
+  if (!sameContent(synced, remote)) {
     const detail = 'Deleted here while it was edited elsewhere; the edit wins and the file is restored.'
     return decided(input, ['R6-edit-wins-restore'], remote, [notice('R6-edit-wins-restore', remote, detail)])
   }
   return decideDeletion(input, { deleted: synced, kept: remote, rule: 'R2-push', keptWhere: 'elsewhere' })
-}
-
-/**
- * Whether only this instance's side of a conflict was deleted here. The committed side was agreed on as the place to
- * wait beside, not as what this instance had: against what both started from it is an edit.
- */
-function givesUpOwnSide({ conflicts, instance }: ReconcileInput, remote: FileState): boolean {
-  const conflict = conflictOf('content', conflicts)
-  return ownCandidate(conflict, instance.id) !== undefined && conflict?.base?.hash !== remote.hash
 }
 
 /** One side deleted it and the other did not touch its content: it goes, whatever else was done to it. */

@@ -148,7 +148,7 @@ function applyOperation(
       if (options.own && operation.add.some((side) => side.instance === options.instance)) {
         const remote = trees.triple(operation.fileId).remote
         if (remote !== null && remote.deletedVersion === null) trees.putSynced(operation.fileId, remote.state)
-      }
+      } else events.push(...keepFromDeletion(database, operation))
       events.push({
         type:
           open === null ? 'conflict.detected' : conflict === null ? 'conflict.resolved' : 'conflict.updated',
@@ -241,6 +241,19 @@ function movedUp(local: FileState, synced: FileState, after: FileState): FileSta
 }
 
 /**
+ * Deleting a file in conflict resolves it. Whoever deleted it before the conflict was known here decided nothing about
+ * the side that comes in now: that is an edit against a deletion, and the edit wins.
+ */
+function keepFromDeletion(database: Database, { fileId, path, add }: ConflictOperation): EventDraft[] {
+  const { local, synced } = database.trees.triple(fileId)
+  if (local !== null || synced === null || add.length === 0) return []
+  database.trees.putSynced(fileId, null)
+  const detail =
+    'Deleted here while it came to be in conflict elsewhere; the edits win and the file is restored.'
+  return [{ type: 'file.rescued', data: { fileId, path, rule: 'R6-edit-wins-restore', detail } }]
+}
+
+/**
  * A resolution touches a workspace only where the content is one that it was made on: then `synced` becomes what is
  * here, and the resolved state is pulled. Otherwise this instance's last candidate becomes the base, and what was
  * edited since is an edit against the resolution.
@@ -250,8 +263,6 @@ function startFromDecided(
   operation: Extract<Operation, { readonly kind: 'resolve' }>,
   instance: InstanceId,
 ): void {
-  // A deletion decides nothing about a side that waits: it stays an edit, which wins over the deletion.
-  if (operation.strategy === 'deleted') return
   const { trees } = database
   const { local, synced } = trees.triple(operation.fileId)
   if (local === null || local.absence !== null) return

@@ -100,6 +100,8 @@ const pruneEveryRuns = 100
 /** A commit this soon after another one is one of a quick succession; others' turns are looked for this often then. */
 const busyMs = 2_000
 const turnLookMs = 500
+/** Without a commit of somebody else for so long, nobody waits behind this instance. */
+const othersMs = 15_000
 const modeKey = 'sync.mode'
 
 export class Engine {
@@ -118,6 +120,7 @@ export class Engine {
   private lastFullScanAt = Number.NEGATIVE_INFINITY
   private lastListedAt = Number.NEGATIVE_INFINITY
   private committedAt = Number.NEGATIVE_INFINITY
+  private othersAt = Number.NEGATIVE_INFINITY
   private lookedForTurnsAt = Number.NEGATIVE_INFINITY
   private pollDelayMs = activePollMs
   private nextPollAt = 0
@@ -559,6 +562,9 @@ export class Engine {
         onListed: () => {
           this.lastListedAt = context.clock.monotonic()
         },
+        onOthers: () => {
+          this.othersAt = context.clock.monotonic()
+        },
         isBusy: this.isBusy(),
         onGaveWay: (met) => {
           // Whoever met a turn looks again before the next commit: there may be a queue of them.
@@ -586,10 +592,11 @@ export class Engine {
     return summary
   }
 
-  /** Commits in quick succession, and has not looked at others' turns for a while. */
+  /** Commits in quick succession while others do too, and has not looked at others' turns for a while. */
   private isBusy(): boolean {
     const now = this.context.clock.monotonic()
-    return now - this.committedAt < busyMs && now - this.lookedForTurnsAt >= turnLookMs
+    const isRacing = now - this.committedAt < busyMs && now - this.othersAt < othersMs
+    return isRacing && now - this.lookedForTurnsAt >= turnLookMs
   }
 
   /** What has to be looked at on disk so that the run sees every change finished before it was asked for. */
@@ -714,24 +721,16 @@ export class Engine {
     else this.schedulePoll()
   }
 
-  /** Work that is left after a run that ended well: at once while it gets ahead, more and more slowly when it does not. */
+  /**
+   * Work that is left after a run that ended well goes on at once while it gets ahead. What a run over everything left
+   * as it was, another one would leave as well: it waits until something changes.
+   */
   private followUp(summary: RunSummary, isAhead: boolean): void {
     if (summary.outcome !== 'in-sync' && summary.outcome !== 'conflicts') return
-    if (summary.kind === 'dry-run' || this.context.database.trees.counts().pending === 0) {
-      this.stalls = 0
-      return
-    }
+    if (summary.kind === 'dry-run' || this.context.database.trees.counts().pending === 0) return
     const { uploaded, downloaded, deleted, moved, metadata } = summary
-    if (isAhead || uploaded + downloaded + deleted + moved + metadata > 0) {
-      this.stalls = 0
-      this.noteWork()
-      return
-    }
-    const { clock, random, settings } = this.context
-    this.retryAt = clock.monotonic() + retryDelayMs(this.stalls, settings.retry, random.fraction(), undefined)
-    this.stalls += 1
+    if (isAhead || uploaded + downloaded + deleted + moved + metadata > 0) this.noteWork()
   }
-  private stalls = 0
   private runsSincePruned = 0
 
   private reached(): void {

@@ -49,6 +49,8 @@ export interface RunSteps {
   /** This instance commits in quick succession: others may not get through, and it looks whether one has the lock. */
   readonly isBusy: boolean
   readonly onGaveWay: (met: boolean) => void
+  /** Somebody else's commits were taken in. */
+  readonly onOthers: () => void
   readonly onScanned: () => void
   readonly onListed: () => void
   readonly onCommitted: () => void
@@ -106,6 +108,7 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
         pull(context, { list, signal, onChangeset: (done, total) => run.progress('pull', done, total) }),
       )
       if (pulled.listed) steps.onListed()
+      if (pulled.count > 0) steps.onOthers()
       list = true
       await lookAgain(context, run)
       await identifyAll(context)

@@ -143,6 +143,7 @@ async function openReplica(
         dryRun: false,
         pause: async () => undefined,
         isBusy: false,
+        onOthers: () => undefined,
         onGaveWay: () => undefined,
         onScanned: () => undefined,
         onListed: () => undefined,

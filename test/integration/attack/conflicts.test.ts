@@ -25,25 +25,39 @@ async function conflicting() {
   return { a, b }
 }
 
-test('deleting a file elsewhere does not take away an edit that waits in a conflict', async () => {
+test('deleting a file that is known to be in conflict resolves it, and keeps every side in the trash or the store', async () => {
   const { a, b } = await conflicting()
   fs.rmSync(a.files.at('text.txt'))
   await a.sync()
   await b.sync()
   await a.sync()
-  expect(b.tree()).toEqual({ 'text.txt': 'the edit of b\n', 'other.txt': 'other\n' })
+  expect(b.tree()).toEqual({ 'other.txt': 'other\n' })
   expect(a.tree()).toEqual(b.tree())
+  for (const one of [a, b]) expect(one.database.conflicts.count()).toBe(0)
+  const trash = fs.readdirSync(b.files.at('.davit/trash'), { recursive: true, withFileTypes: true })
+  const kept = trash.filter((entry) => entry.isFile()).map((entry) => `${entry.parentPath}/${entry.name}`)
+  expect(kept.map((file) => fs.readFileSync(file, 'utf8'))).toContain('the edit of b\n')
 })
 
-test('deleting the own side of a conflict does not delete the committed edit of somebody else', async () => {
-  const { a, b } = await conflicting()
-  fs.rmSync(b.files.at('text.txt'))
-  await b.sync()
+test('a deletion made before the conflict was known here does not take away the side that comes in', async () => {
+  const a = await replicas.open('a')
+  const b = await replicas.open('b')
+  a.files.write('text.txt', 'base\n')
+  a.files.write('other.txt', 'other\n')
   await a.sync()
   await b.sync()
-  expect(a.tree()).toEqual({ 'text.txt': 'the edit of a\n', 'other.txt': 'other\n' })
-  expect(b.tree()).toEqual(a.tree())
-  expect(a.database.conflicts.count()).toBe(0)
+  b.files.write('text.txt', 'the edit of b\n')
+  a.files.write('text.txt', 'the edit of a\n')
+  await a.sync()
+  await b.sync()
+  // Deleted at a, which has not heard of the conflict.
+  fs.rmSync(a.files.at('text.txt'))
+  await a.sync()
+  await b.sync()
+  expect(a.tree()['text.txt']).toBe('the edit of a\n')
+  expect(b.tree()['text.txt']).toBe('the edit of b\n')
+  expect(a.database.conflicts.count()).toBe(1)
+  expect(a.events.map(({ type }) => type)).toContain('file.rescued')
 })
 
 test('a conflict whose commit was orphaned by a fork is opened again, and its side is not pushed over the other', async () => {
@@ -87,7 +101,7 @@ test('a conflict closes by itself when its side is given up for the committed on
   expect(a.database.conflicts.count()).toBe(0)
 })
 
-test('a conflict closes although the commit that withdraws its side was lost at first', async () => {
+test('a conflict closes although the commit of the deletion that resolves it was lost at first', async () => {
   const { a, b } = await conflicting()
   fs.rmSync(b.files.at('text.txt'))
   b.onRequest = ({ method }) => {
@@ -99,6 +113,8 @@ test('a conflict closes although the commit that withdraws its side was lost at 
   await a.sync()
   await b.sync()
   await a.sync()
-  expect(b.tree()['text.txt']).toBe('the edit of a\n')
-  expect(a.database.conflicts.count()).toBe(0)
+  for (const one of [a, b]) {
+    expect(one.tree()['text.txt']).toBeUndefined()
+    expect(one.database.conflicts.count()).toBe(0)
+  }
 })

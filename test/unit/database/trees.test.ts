@@ -225,8 +225,7 @@ describe('lists of files', () => {
     expect(list({ limit: 2, after: 'b' })).toEqual(['3', '5'])
     expect(list({ label: 'red' })).toEqual(['4', '1', '3'])
     expect(list({ label: 'blue' })).toEqual(['3'])
-    // The first one's side in its conflict is not what stands here: it is to be withdrawn.
-    expect(list({ status: 'pending' })).toEqual(['4', '1', '5', '2'])
+    expect(list({ status: 'pending' })).toEqual(['4', '5', '2'])
     expect(list({ status: 'conflict' })).toEqual(['1'])
     expect(list({ status: 'problem' })).toEqual(['3'])
     expect(list({ status: 'synced' })).toEqual([])

@@ -127,23 +127,15 @@ describe('a deletion of a file in conflict', () => {
   const open = contentConflict([candidate(ownId, 'mine'), candidate(otherId, 'third')])
 
   it('resolves every conflict of the file', () => {
-    const elsewhere = contentConflict([candidate(otherId, 'third')])
     const field = fieldConflict('x', 1, [fieldCandidate(otherId, 2)])
     const decision = reconcile(
-      input({ local: null, synced: theirs, remote: theirs, conflicts: [elsewhere, field] }),
+      input({ local: null, synced: theirs, remote: theirs, conflicts: [open, field] }),
     )
     expect(decision).toMatchObject({ rules: ['R2-push'], local: null, remote: null, synced: null })
     expect(decision.conflicts).toEqual([
-      { change: 'deleted', id: elsewhere.id, aspect: 'content' },
+      { change: 'deleted', id: open.id, aspect: 'content' },
       { change: 'deleted', id: field.id, aspect: 'metadata.x' },
     ])
-  })
-
-  it('of the own side only gives way to the committed edit, which was never here', () => {
-    const decision = reconcile(input({ local: null, synced: theirs, remote: theirs, conflicts: [open] }))
-    expect(decision.rules).toEqual(['R6-edit-wins-restore', 'R19-conflict-closed'])
-    expect(decision).toMatchObject({ local: theirs, remote: theirs })
-    expect(decision.conflicts).toMatchObject([{ change: 'withdraw', hash: mine.hash }])
   })
 
   it('gives way to an edit there, and takes the own candidate back', () => {
