@@ -2,7 +2,7 @@
 import { liveState } from '../model/dirtiness.ts'
 import { DavitError } from '../model/errors.ts'
 import type { FileId, FilePath, FileTriple, LocalFile, Metadata } from '../model/file-state.ts'
-import { canonicalJson, type JsonObject } from '../model/json.ts'
+import { canonicalJson, type JsonObject, unsafeJsonReason } from '../model/json.ts'
 import { metadataBytesMax, pageRowsMax } from '../model/limits.ts'
 import { unsafePathReason } from '../model/path.ts'
 import type { SyncContext } from '../sync/context.ts'
@@ -170,6 +170,11 @@ export class FileVerbs {
       if (row === null || row.absence !== null) throw notHere(id)
       this.requireMatch(row, options.ifMatch)
       const metadata = mergePatch(row.state.metadata, patch) as Metadata
+      // It is nested some levels deeper in a changeset.
+      const reason = unsafeJsonReason(metadata, 4)
+      if (reason !== null) {
+        throw new DavitError('bad-request', `the metadata cannot be taken: ${reason}`, { action: 'give-up' })
+      }
       if (Buffer.byteLength(canonicalJson(metadata)) > metadataBytesMax) {
         throw new DavitError(
           'bad-request',

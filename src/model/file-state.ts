@@ -16,7 +16,10 @@ export type FilePath = string
 /** A folder has an entry of its own only while it holds nothing that is replicated. */
 export type FileKind = 'file' | 'folder'
 
-/** Fields that people and programs attach to a file in the index, never in the file itself. `labels` is a set. */
+/**
+ * Fields that people and programs attach to a file in the index, never in the file itself. `labels` is a set. No field
+ * says null: an absent one does, since a merge patch knows no difference.
+ */
 export type Metadata = { readonly [field: string]: JsonValue }
 
 /** The metadata field whose value is merged as a set of strings. */

@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ChainPoint, Changeset, ChangesetHeader, Operation } from '../model/changeset.ts'
 import { DavitError } from '../model/errors.ts'
+import { unsafeJsonReason } from '../model/json.ts'
 import { changesetOperationsMax, changesetPlainBytesMax, changesetStoredBytesMax } from '../model/limits.ts'
-import { checkHeader, checkOperation, isOperationKind, unsafeJsonReason } from './changeset-grammar.ts'
+import { checkHeader, checkOperation, isOperationKind } from './changeset-grammar.ts'
 import { changesetName } from './layout.ts'
 
 /** SHA-256 in lower-case hexadecimal. */

@@ -9,34 +9,10 @@ import {
   changesetOperationsMax,
   checkpointBytesMax,
   fileBytesMax,
-  jsonDepthMax,
   metadataBytesMax,
   pathBytesMax,
 } from '../model/limits.ts'
 import { parseCheckpointName, parseContentName } from './layout.ts'
-
-/** Why a parsed line is refused before its grammar is looked at; `null` when it is plain JSON as everybody reads it. */
-export function unsafeJsonReason(value: unknown, depth = 0): string | null {
-  if (depth > jsonDepthMax) return 'it is nested too deeply'
-  if (typeof value === 'string') return value.isWellFormed() ? null : 'a text is not well-formed Unicode'
-  if (typeof value === 'number') return Number.isFinite(value) ? null : 'a number is out of range'
-  if (typeof value !== 'object' || value === null) return null
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      const reason = unsafeJsonReason(item, depth + 1)
-      if (reason !== null) return reason
-    }
-    return null
-  }
-  for (const key of Object.keys(value)) {
-    // An own `__proto__` becomes a prototype as soon as somebody assigns it.
-    if (key === '__proto__') return 'a field is called __proto__'
-    if (!key.isWellFormed()) return 'a field name is not well-formed Unicode'
-    const reason = unsafeJsonReason((value as Record<string, unknown>)[key], depth + 1)
-    if (reason !== null) return reason
-  }
-  return null
-}
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
@@ -63,7 +39,12 @@ function fitsMetadata(value: unknown): boolean {
 // Taken as parsed, never copied field by field.
 const jsonValue = z.custom<JsonValue>((value) => value !== undefined && fitsMetadata(value))
 const metadata = z.custom<{ readonly [field: string]: JsonValue }>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && fitsMetadata(value),
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !Object.values(value).includes(null) &&
+    fitsMetadata(value),
 )
 
 const stateFields = {

@@ -101,7 +101,8 @@ export function tripleOf({ id, local, synced, remote }: ReconcileInput): FileTri
 }
 
 const contents = ['', 'base', 'one', 'two', 'three'].map((text) => fc.constant(text))
-const value = fc.constantFrom<JsonValue>(null, 1, 'x', 'y', ['a'], { k: 1 })
+// No field says null: an absent one does (see Metadata).
+const value = fc.constantFrom<JsonValue>(0, 1, 'x', 'y', ['a'], { k: 1 })
 const labels = fc.constantFrom<JsonValue>([], ['a'], ['b', 'a'], ['a', 'c'], ['c', 'b'], 'no set')
 const paths = fc.constantFrom('a.txt', 'b.txt', 'dir/a.txt', 'dir/b.txt')
 
