@@ -18,8 +18,11 @@ const path = fc.oneof(
   text.filter((value) => value !== '' && !value.includes('\0')),
   fc.constantFrom('../../etc/passwd', '/etc/passwd', 'a//b', '.davit/token', '__proto__', 'e\u0301', 'a\nb'),
 )
+const fieldValue = fc
+  .jsonValue({ maxDepth: 2, noUnicodeString: false })
+  .filter((value) => value !== null) as fc.Arbitrary<JsonValue>
 const metadata = fc
-  .dictionary(text, fc.jsonValue({ maxDepth: 2, noUnicodeString: false }) as fc.Arbitrary<JsonValue>, {
+  .dictionary(text, fieldValue, {
     maxKeys: 3,
   })
   .map((value) => JSON.parse(JSON.stringify(value)) as { [field: string]: JsonValue })
@@ -218,6 +221,7 @@ describe('hostile changesets, correctly signed', () => {
     ['a file without a hash', stated({ hash: null }), 'remote-damaged'],
     ['a path with a NUL', stated({ path: 'a\0b' }), 'remote-damaged'],
     ['a path that is too long', stated({ path: 'ä'.repeat(2_100) }), 'remote-damaged'],
+    ['a metadata field that says null', stated({ metadata: { a: null } }), 'remote-damaged'],
     ['metadata that are too long', stated({ metadata: { a: 'x'.repeat(70_000) } }), 'remote-damaged'],
     ['a path that climbs, as data', stated({ path: '../../etc/passwd' }), 'accepted'],
   ])('%s: %#', (_, actual, expected) => {
