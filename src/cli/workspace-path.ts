@@ -18,7 +18,7 @@ function toPosix(path: string): string {
 }
 
 /**
- * The workspace path that is meant: relative to the current folder where that is in the workspace, else to the
+ * The workspace path that is meant: relative to the current folder where that leads into the workspace, else to the
  * workspace. `''` is the whole workspace.
  *
  * @throws DavitError `bad-request` for a path outside the workspace.
@@ -29,7 +29,9 @@ export function workspacePath(
 ): string {
   const workspace = real(place.workspace)
   const cwd = real(place.cwd)
-  const start = isAtOrBelow(toPosix(cwd), toPosix(workspace)) ? cwd : workspace
+  // From outside, what the shell completes is meant when it leads inside; otherwise a path of the workspace.
+  const isInside = isAtOrBelow(toPosix(resolve(cwd, given)), toPosix(workspace))
+  const start = isInside || isAtOrBelow(toPosix(cwd), toPosix(workspace)) ? cwd : workspace
   // Only a folder that is given absolutely may be spelled through a link; below it names are taken as they are.
   const target = isAbsolute(given) ? given.replace(place.workspace, workspace) : resolve(start, given)
   const path = toPosix(relative(workspace, resolve(target)))
