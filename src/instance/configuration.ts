@@ -350,7 +350,7 @@ function readEnvironment(
   })
 }
 
-/** `--config`, `DAVIT_CONFIG`, `./davit.yml`, else `.davit/davit.yml` of the workspace one is in. */
+/** `--config`, `DAVIT_CONFIG`, `.davit/davit.yml` of the workspace one is in, else `./davit.yml`. */
 function findFile(asked: ConfigurationOptions, { cwd }: ConfigurationSources): string | null {
   if (asked.config !== undefined) {
     const file = resolve(cwd, asked.config)
@@ -363,7 +363,15 @@ function findFile(asked: ConfigurationOptions, { cwd }: ConfigurationSources): s
     const file = join(resolve(cwd, asked.workspace), stateFolderName, 'davit.yml')
     return existsSync(file) ? file : null
   }
-  if (existsSync(join(cwd, 'davit.yml'))) return join(cwd, 'davit.yml')
+  // Inside a workspace that has a configuration of its own, a `davit.yml` among its files is a file like the others:
+  // it may have come from anybody in the replica set, and must not say where passwords go.
+  const own = ownFile(cwd)
+  if (own !== null) return own
+  return existsSync(join(cwd, 'davit.yml')) ? join(cwd, 'davit.yml') : null
+}
+
+/** `.davit/davit.yml` of the workspace that a folder is in; `null` when it is in none. */
+function ownFile(cwd: string): string | null {
   for (let folder = cwd; ; folder = dirname(folder)) {
     const file = join(folder, stateFolderName, 'davit.yml')
     if (existsSync(file)) return file

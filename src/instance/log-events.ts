@@ -14,7 +14,8 @@ export function logLine({ type, data }: DavitEvent): { readonly level: LogLevel;
     case 'sync.failed': {
       const { error, outcome } = data['summary'] as unknown as RunSummary
       const hint = error?.hint === undefined ? '' : ` ${error.hint}`
-      return { level: 'error', message: `${outcome}: ${error?.message ?? 'see the problems'}.${hint}` }
+      const message = (error?.message ?? 'see the problems').replace(/\.$/, '')
+      return { level: 'error', message: `${outcome}: ${message}.${hint}` }
     }
     case 'remote.unreachable':
       return { level: 'error', message: `the remote cannot be reached: ${text('message')}` }
@@ -43,7 +44,7 @@ function completed(run: RunSummary): { readonly level: LogLevel; readonly messag
   const { uploaded, downloaded, deleted, moved, metadata, version, durationMs } = run
   const isQuiet = uploaded + downloaded + deleted + moved + metadata === 0
   return {
-    level: isQuiet ? 'debug' : 'info',
+    level: isQuiet || run.kind === 'dry-run' ? 'debug' : 'info',
     message: `${run.outcome} at version ${version}: ${uploaded} sent, ${downloaded} fetched, ${deleted} deleted, ${moved} moved, ${metadata} changed in metadata, ${durationMs} ms`,
   }
 }
