@@ -15,7 +15,9 @@ export function logLine({ type, data }: DavitEvent): { readonly level: LogLevel;
       const { error, outcome } = data['summary'] as unknown as RunSummary
       const hint = error?.hint === undefined ? '' : ` ${error.hint}`
       const message = (error?.message ?? 'see the problems').replace(/\.$/, '')
-      return { level: 'error', message: `${outcome}: ${message}.${hint}` }
+      // Cut short by a stop: what was left is done at the next start.
+      const level = error?.code === 'stopped' ? 'debug' : 'error'
+      return { level, message: `${outcome}: ${message}.${hint}` }
     }
     case 'remote.unreachable':
       return { level: 'error', message: `the remote cannot be reached: ${text('message')}` }

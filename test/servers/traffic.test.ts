@@ -62,7 +62,8 @@ describeServers(['embedded', 'apache'], (_kind, start) => {
       two = await instances.open('two', `${proxy.url}/store`)
       write(one, count)
       await settle()
-    })
+      // Two thousand uploads, each brought to the disk by the server.
+    }, 240_000)
 
     afterAll(async () => {
       await instances.close()
