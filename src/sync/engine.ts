@@ -8,15 +8,16 @@ import { setMaxListeners } from 'node:events'
 import { DavitError, isDavitError } from '../model/errors.ts'
 import type { FilePath } from '../model/file-state.ts'
 import type { JsonObject } from '../model/json.ts'
-import type { Outcome, RunKind, RunSummary, Trigger } from '../model/run.ts'
-import type { Traffic } from '../remote/remote.ts'
+import type { RunKind, RunSummary } from '../model/run.ts'
 import type { WorkspaceChange, WorkspaceWatch } from '../workspace/workspace.ts'
 import { nowIso, type SyncContext } from './context.ts'
 import { executeRun, indexScope, type ScanScope } from './execute-run.ts'
 import { haltKey } from './guard.ts'
+import { type Job, kindOf, mayJoin, newJob, type RunRequest, widen } from './job.ts'
 import { liveInstancesKey } from './maintenance.ts'
 import { activePollMs, nextPollDelayMs, pollShareMs, retryDelayMs } from './retry-delay.ts'
 import { RunState } from './run-state.ts'
+import { type StoredError, stored, summariseRun, unreachableCodes } from './summarise-run.ts'
 import { Turns } from './turns.ts'
 
 export interface EngineOptions {
@@ -30,16 +31,6 @@ export interface EngineOptions {
   readonly create: boolean
 }
 
-export interface RunRequest {
-  readonly trigger: Trigger
-  readonly force?: boolean
-  readonly full?: boolean
-  readonly dryRun?: boolean
-  /** The store may be made although it is a dry run: for setting up. */
-  readonly setUp?: boolean
-  readonly paths?: readonly FilePath[]
-}
-
 export interface Ticket {
   readonly runId: string
   readonly status: 'started' | 'queued'
@@ -47,49 +38,7 @@ export interface Ticket {
   readonly finished: Promise<RunSummary>
 }
 
-export interface StoredError {
-  readonly code: string
-  readonly message: string
-  readonly hint?: string
-  readonly at: string
-}
-
 export type EngineState = 'idle' | 'running' | 'halted' | 'unreachable' | 'stopping'
-
-interface Job {
-  readonly runId: string
-  readonly trigger: Trigger
-  readonly force: boolean
-  full: boolean
-  readonly dryRun: boolean
-  readonly setUp: boolean
-  paths: readonly FilePath[] | null
-  readonly finished: Promise<RunSummary>
-  readonly resolve: (summary: RunSummary) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** Codes that halt: nothing is done until a person decided or the world is as it was. */
-const haltingCodes = [
-  'remote-missing',
-  'remote-rolled-back',
-  'remote-foreign',
-  'remote-newer',
-  'remote-damaged',
-  'workspace-vanished',
-  'workspace-replaced',
-  'workspace-restored',
-  'deletion-guard',
-] as const
-
-const unreachableCodes = [
-  'remote-unreachable',
-  'remote-busy',
-  'remote-unexpected',
-  'remote-full',
-  'remote-unauthorized',
-  'remote-too-large',
-] as const
 
 /** `version/` is listed at least this often, instead of asking for the known head. */
 const listEveryMs = 60_000
@@ -581,7 +530,7 @@ export class Engine {
     if (!isScanned) this.putBack(scope)
     for (const path of run.unread) this.changedPaths.add(path)
     this.firstScan.resolve()
-    const summary = this.summarise(job, run, { startedAt, started, before, failure })
+    const summary = summariseRun(context, run, { startedAt, started, before, failure })
     context.database.runs.finish(summary)
     this.runsSincePruned += 1
     if (this.runsSincePruned >= pruneEveryRuns) {
@@ -626,59 +575,6 @@ export class Engine {
   private putBack(scope: ScanScope): void {
     if (scope.kind === 'everything') this.scanEverything = true
     else for (const path of scope.paths) this.changedPaths.add(path)
-  }
-
-  private summarise(
-    job: Job,
-    run: RunState,
-    measured: {
-      readonly startedAt: string
-      readonly started: number
-      readonly before: Traffic
-      readonly failure: unknown
-    },
-  ): RunSummary {
-    const { context } = this
-    const traffic = context.remote.traffic()
-    const conflicts = context.database.conflicts.count()
-    const { failure } = measured
-    const outcome = outcomeOf(failure, run, conflicts)
-    const error =
-      failure !== null
-        ? stored(failure, nowIso(context))
-        : outcome === 'failed'
-          ? skippedError(run, nowIso(context))
-          : null
-    return {
-      runId: job.runId,
-      kind: run.options.kind,
-      trigger: job.trigger,
-      outcome,
-      version: context.database.chain.point()?.version ?? 0,
-      uploaded: run.uploaded,
-      downloaded: run.downloaded,
-      deleted: run.deleted,
-      moved: run.moved,
-      metadata: run.metadata,
-      conflicts,
-      problems: run.problems(),
-      requests: traffic.requests - measured.before.requests,
-      bytesSent: traffic.bytesSent - measured.before.bytesSent,
-      bytesReceived: traffic.bytesReceived - measured.before.bytesReceived,
-      startedAt: measured.startedAt,
-      endedAt: nowIso(context),
-      durationMs: Math.round(context.clock.monotonic() - measured.started),
-      phases: run.phases,
-      ...(error === null
-        ? {}
-        : {
-            error: {
-              code: error.code,
-              message: error.message,
-              ...(error.hint === undefined ? {} : { hint: error.hint }),
-            },
-          }),
-    }
   }
 
   private conclude(
@@ -803,78 +699,4 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
     resolve = onResolve
   })
   return { promise, resolve }
-}
-
-function kindOf(job: Pick<Job, 'dryRun' | 'full'>): RunKind {
-  return job.dryRun ? 'dry-run' : job.full ? 'full' : 'incremental'
-}
-
-function newJob(runId: string, request: RunRequest): Job {
-  let resolve: (summary: RunSummary) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-  const finished = new Promise<RunSummary>((onResolve, onReject) => {
-    resolve = onResolve
-    reject = onReject
-  })
-  // A caller may not wait for it; the outcome is in the history all the same.
-  finished.catch(() => undefined)
-  return {
-    runId,
-    trigger: request.trigger,
-    force: request.force ?? false,
-    full: request.full ?? false,
-    dryRun: request.dryRun ?? false,
-    setUp: request.setUp ?? false,
-    paths: request.paths === undefined || request.paths.length === 0 ? null : request.paths,
-    finished,
-    resolve,
-    reject,
-  }
-}
-
-/**
- * Nobody gets more done than was asked for: who lifts the guard lifts it for an own run only, and who wants to see a
- * plan sees one.
- */
-function mayJoin(job: Job, request: RunRequest): boolean {
-  return job.force === (request.force ?? false) && job.dryRun === (request.dryRun ?? false)
-}
-
-/** Another request joins: the run does what both asked for. */
-function widen(job: Job, request: RunRequest): void {
-  job.full ||= request.full ?? false
-  const paths = request.paths === undefined || request.paths.length === 0 ? null : request.paths
-  job.paths = job.paths === null || paths === null ? null : [...new Set([...job.paths, ...paths])]
-}
-
-function outcomeOf(failure: unknown, run: RunState, conflicts: number): Outcome {
-  if (failure !== null) {
-    if (isDavitError(failure, ...haltingCodes)) return 'halted'
-    if (isDavitError(failure, ...unreachableCodes)) return 'unreachable'
-    return 'failed'
-  }
-  if (run.skipped.size + run.unread.size > 0) return 'failed'
-  return conflicts > 0 ? 'conflicts' : 'in-sync'
-}
-
-/** Files that could not be done are one error of the run: the first is named, the problems name all. */
-function skippedError(run: RunState, at: string): StoredError {
-  const { firstSkip: first } = run
-  const { size } = run.skipped
-  const told = `${size} file${size === 1 ? '' : 's'} could not be synced`
-  if (first === null) return { code: 'file-busy', message: `${told}: it changes all the time`, at }
-  const message = `${told}${size === 1 ? '' : '; the first'}: '${first.path}': ${first.detail}`
-  return { code: first.code, message, hint: 'It is tried again; everything else is in sync.', at }
-}
-
-function stored(error: unknown, at: string): StoredError {
-  if (isDavitError(error)) {
-    return {
-      code: error.code,
-      message: error.message,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      at,
-    }
-  }
-  return { code: 'internal', message: error instanceof Error ? error.message : String(error), at }
 }
