@@ -1,6 +1,7 @@
 /** Ties the commands to the instance and to the embedded server. Loaded by the first command that needs them. */
 import type { Configuration } from '../instance/configuration.ts'
 import type { Engine } from './engine.ts'
+import { printable } from './output.ts'
 
 /** What a level lets through: itself and what is graver. */
 const ranks = { error: 0, info: 1, debug: 2 } as const
@@ -17,7 +18,7 @@ export async function loadEngine(): Promise<Engine<Configuration>> {
         create: options.create ?? false,
         passive: !options.background,
         log: (level, message) => {
-          if (ranks[level] <= ranks[configuration.logLevel]) options.log(message, level)
+          if (ranks[level] <= ranks[configuration.logLevel]) options.log(printable(message), level)
         },
       })
       if (options.background) await instance.scannedOnce()

@@ -127,8 +127,11 @@ export class DavitInstance implements Instance {
       databaseState = 'failing'
     }
     const { state } = this.engine
-    const remote =
-      state === 'unreachable' ? 'unreachable' : database.chain.point() === null ? 'unknown' : 'reachable'
+    const remote = !this.engine.isReachable
+      ? 'unreachable'
+      : database.chain.point() === null
+        ? 'unknown'
+        : 'reachable'
     const watcher = this.engine.watchMode()
     const ready =
       workspaceState === 'writable' &&
@@ -224,7 +227,8 @@ export class DavitInstance implements Instance {
       return { conflict: before, committed: false }
     }
     // The workspace follows: here at once, elsewhere with the next poll.
-    this.engine.request({ trigger: 'resolution', paths: [before.path] })
+    const followUp = this.engine.request({ trigger: 'resolution', paths: [before.path] })
+    if (!this.engine.isSelfDriven) await followUp.finished
     return { conflict: before, committed: true }
   }
 

@@ -32,7 +32,7 @@ export function shownState(triple: FileTriple): FileState | null {
   return triple.remote?.state ?? triple.local?.state ?? null
 }
 
-/** A token that changes with everything that is shown of a file. */
+/** A token that changes with everything that is shown of a file, but for its modification time. */
 export function revisionOf(state: FileState): string {
   const { path, kind, size, hash, executable, metadata } = state
   return createHash('sha256')

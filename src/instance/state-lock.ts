@@ -2,7 +2,7 @@
  * One process for each state folder. The lock is proper-lockfile's; who holds it stands beside it, so that a second
  * process can name the holder, and so that a killed one is succeeded at once instead of after a lease.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import lockfile from 'proper-lockfile'
@@ -30,6 +30,8 @@ export interface StateLock {
 }
 
 const staleMs = 30_000
+/** How often a state folder that went away is looked for. */
+const comingBackMs = 1_000
 
 /**
  * Rejects with `state-locked`, naming the holder, when another process has it. `onLost` is called when the lock was
@@ -54,25 +56,75 @@ export async function lockState(
     startedAt: options.startedAt,
     url: null,
   }
+  let url: string | null = null
+  let isReleased = false
+  let isGone = false
+  let comingBack: NodeJS.Timeout | null = null
+  const identity = identityOf(stateFolder)
+
+  /**
+   * The folder may have gone with its disk: nothing can be held there, and the workspace halts by itself. When the
+   * very folder is back, the lock is taken again; if somebody else has it by then, this process has lost it.
+   */
+  const onCompromised = (error: Error) => {
+    if (isReleased) return
+    if (identityOf(stateFolder) === identity) return options.onLost(error)
+    isGone = true
+    comingBack = setInterval(() => {
+      if (identityOf(stateFolder) !== identity) return
+      if (comingBack !== null) clearInterval(comingBack)
+      comingBack = null
+      takeAgain().catch((cause: unknown) => options.onLost(cause instanceof Error ? cause : error))
+    }, comingBackMs)
+    comingBack.unref()
+  }
+  const takeAgain = async () => {
+    const leave = await enterDoor(stateFolder)
+    try {
+      unlock = await take(target, holderFile, onCompromised, self)
+      isGone = false
+      write(holderFile, { ...self, url })
+    } finally {
+      await leave()
+    }
+  }
+
   try {
-    unlock = await take(target, holderFile, options.onLost)
+    unlock = await take(target, holderFile, onCompromised, null)
     write(holderFile, self)
   } finally {
     await leaveDoor()
   }
   return {
-    setUrl: (url) => write(holderFile, { ...self, url }),
+    setUrl: (now) => {
+      url = now
+      if (!isGone) write(holderFile, { ...self, url })
+    },
     release: async () => {
+      isReleased = true
+      if (comingBack !== null) clearInterval(comingBack)
+      // Gone with its folder: there is nothing to give back.
+      if (isGone || identityOf(stateFolder) !== identity) return
       // Through the door as well: nobody who starts sees the one without the other.
       const leave = await enterDoor(stateFolder)
       try {
         await unlock()
         rmSync(holderFile, { force: true })
+      } catch (error) {
+        // Taken away meanwhile, and said so when it was: there is nothing to give back either.
+        if (!['ERELEASED', 'ENOTACQUIRED', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? ''))
+          throw error
       } finally {
         await leave()
       }
     },
   }
+}
+
+/** The folder itself, not what its path leads to now; `null` when nothing is there. */
+function identityOf(folder: string): string | null {
+  const found = statSync(folder, { throwIfNoEntry: false })
+  return found === undefined ? null : `${found.dev} ${found.ino}`
 }
 
 function enterDoor(stateFolder: string): Promise<() => Promise<void>> {
@@ -87,7 +139,8 @@ function enterDoor(stateFolder: string): Promise<() => Promise<void>> {
 async function take(
   target: string,
   holderFile: string,
-  onLost: (error: Error) => void,
+  onCompromised: (error: Error) => void,
+  self: Holder | null,
 ): Promise<() => Promise<void>> {
   const lock = () =>
     lockfile.lock(target, {
@@ -95,7 +148,7 @@ async function take(
       stale: staleMs,
       update: 5_000,
       realpath: false,
-      onCompromised: onLost,
+      onCompromised,
     })
   try {
     return await lock()
@@ -103,7 +156,8 @@ async function take(
     if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error
   }
   const holder = readHolder(holderFile)
-  if (holder !== null && isAlive(holder)) {
+  const isOwn = self !== null && holder?.pid === self.pid && holder.start === self.start
+  if (holder !== null && !isOwn && isAlive(holder)) {
     throw new DavitError(
       'state-locked',
       `another process (pid ${holder.pid}, since ${holder.startedAt}) runs on this state folder${holder.url === null ? '' : `, at ${holder.url}`}`,

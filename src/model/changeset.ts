@@ -109,6 +109,16 @@ export type Operation =
       readonly name: ObjectName
       readonly before: ObjectName | null
     }
+  /** Something that was settled by a rule, told to everybody. Changes no state. */
+  | {
+      readonly kind: 'notice'
+      readonly fileId: FileId
+      readonly path: FilePath
+      /** The id of the rule (docs/spec/reconcile.md). */
+      readonly rule: string
+      /** One sentence. */
+      readonly detail: string
+    }
   /** A checkpoint was written. */
   | {
       readonly kind: 'checkpoint'

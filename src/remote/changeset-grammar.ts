@@ -120,6 +120,13 @@ const operationSchemas = {
   object: z
     .strictObject({ kind: z.literal('object'), hash, size, name: objectName, before: objectName.nullable() })
     .refine((object) => parseContentName(object.name) === object.hash),
+  notice: z.strictObject({
+    kind: z.literal('notice'),
+    fileId: uuid,
+    path,
+    rule: z.string().regex(/^R\d{1,3}-[a-z-]{1,64}$/),
+    detail: z.string().min(1).max(1_000),
+  }),
   checkpoint: z.strictObject({
     kind: z.literal('checkpoint'),
     checkpoint,

@@ -80,9 +80,11 @@ function checkSet(changeset: Changeset): void {
           ? [`file ${operation.id}`]
           : operation.kind === 'object'
             ? [`object ${operation.hash}`]
-            : operation.kind === 'checkpoint'
-              ? ['checkpoint']
-              : [`conflict ${operation.id}`]
+            : operation.kind === 'notice'
+              ? [`notice ${operation.fileId} ${operation.rule}`]
+              : operation.kind === 'checkpoint'
+                ? ['checkpoint']
+                : [`conflict ${operation.id}`]
     for (const key of keys) {
       if (names.has(key)) {
         throw new DavitError('remote-damaged', `changeset ${changeset.point.version} names ${key} twice`, {
@@ -177,6 +179,14 @@ function applyOperation(
           by: changeset.header.instance.name,
         },
       })
+      return
+    }
+    case 'notice': {
+      // The instance that decided has told its own people when it did.
+      if (changeset.header.instance.id === options.instance) return
+      const { fileId, path, rule, detail } = operation
+      const origin = changeset.header.instance.name
+      events.push({ type: 'file.rescued', data: { fileId, path, rule, detail, origin } })
       return
     }
     case 'checkpoint':
@@ -355,6 +365,7 @@ function revertOperation(
       })
       return
     }
+    case 'notice':
     case 'checkpoint':
       return
   }

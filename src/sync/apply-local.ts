@@ -413,11 +413,11 @@ class Applier {
     // written down first, the base stays until it is: else the next run would take one side for an edit of the other.
     const live = liveState(triple)
     if (decision.conflicts.length === 0 && !isSame(triple.synced, live)) trees.putSynced(id, live)
-    for (const notice of decision.notices) {
-      events.push({
-        type: 'file.rescued',
-        data: { fileId: id, path: notice.path, rule: notice.rule, detail: notice.detail },
-      })
+    const origin = this.context.instance().name
+    for (const { path, rule, detail } of decision.notices) {
+      // Once a run, however often it is decided anew after a commit that lost.
+      if (!this.state.notice({ kind: 'notice', fileId: id, path, rule, detail })) continue
+      events.push({ type: 'file.rescued', data: { fileId: id, path, rule, detail, origin } })
     }
     events.push(...this.eventsOf(id, effectiveLocal(triple), target, triple))
   }

@@ -131,6 +131,16 @@ export class Engine {
     return this.halt() ?? this.error
   }
 
+  /** Whether the store answered when it was last asked. */
+  get isReachable(): boolean {
+    return !this.isUnreachable
+  }
+
+  /** Whether it watches, polls and runs without being asked. */
+  get isSelfDriven(): boolean {
+    return this.loop !== null
+  }
+
   /** The trees were changed through the API: in mode auto a run takes it from there. */
   noteWork(): void {
     this.hasWork = true
@@ -320,7 +330,9 @@ export class Engine {
         this.scanned(scope)
         for (const path of run.again) this.changedPaths.add(path)
         if (run.skipped.size + run.again.size > 0) this.putBack(scope)
-        if (this.context.database.trees.counts().pending > 0 || run.skipped.size > 0) this.hasWork = true
+        const { pending } = this.context.database.trees.counts()
+        // What was too much to delete may be back: a run finds out, and lifts the halt.
+        if (pending > 0 || run.skipped.size > 0 || this.halt() !== null) this.hasWork = true
       } catch (error) {
         this.putBack(scope)
         // The run meets it again, and tells and handles it as every run does.

@@ -21,7 +21,7 @@ import { maintain } from './maintenance.ts'
 import { planPage } from './plan.ts'
 import { preview } from './preview.ts'
 import { pull } from './pull.ts'
-import { push } from './push.ts'
+import { commitNotices, push } from './push.ts'
 import { recoverParked } from './recover-parked.ts'
 import { requireRoot } from './require-root.ts'
 import { retryDelayMs } from './retry-delay.ts'
@@ -190,7 +190,11 @@ async function workOff(
   for (;;) {
     run.options.signal.throwIfAborted()
     const page = await run.timed('plan', () => planPage(context, run, after))
-    if (page === null) return { kind: 'done', committed }
+    if (page === null) {
+      // A commit that lost may have left nothing to do but to tell.
+      const told = run.notices.length > 0 ? await commitNotices(context, run) : 'done'
+      return { kind: told === 'lost' ? 'lost' : 'done', committed }
+    }
     after = page.last
     await breathe()
     const planned = await run.timed('apply', () => applyLocal(context, run, page))

@@ -13,6 +13,7 @@ export async function preview(context: SyncContext, run: RunState): Promise<void
     for (const { decision, triple } of page.files) {
       const live = liveState(triple)
       const local = triple.local?.state ?? null
+      run.plannedConflicts += decision.conflicts.filter(({ change }) => change === 'open').length
       if (decision.remote === null && live !== null) run.deletedThere += 1
       if (decision.local === null && local !== null) run.deletedHere += 1
       if (decision.remote !== null && decision.remote.hash !== (live?.hash ?? null)) run.uploaded += 1

@@ -36,6 +36,9 @@ interface Wish {
   readonly plainBytes: number
 }
 
+/** Notices beside the other operations of one changeset: few enough to fit behind a full group. */
+const noticesPerCommit = 50
+
 export type PushResult = 'done' | 'lost'
 
 /** Commits what the decisions ask of the remote, in as many changesets as it needs. `lost`: pull and plan again. */
@@ -48,7 +51,7 @@ export async function push(
     const wish = wishOf(context, one)
     return wish === null ? [] : [wish]
   })
-  if (wishes.length === 0) return 'done'
+  if (wishes.length === 0) return commitNotices(context, run)
   const uploader = new Uploader(context, run)
   for (const group of changesetGroups(context, wishes)) {
     run.options.signal.throwIfAborted()
@@ -56,12 +59,29 @@ export async function push(
     const standing = withFreePaths(context, await confirmDeletions(context, run, ready))
     if (standing.length === 0) continue
     await breathe()
-    const operations = [...uploader.objectsFor(standing), ...standing.flatMap((wish) => wish.operations)]
+    const told = run.notices.slice(0, noticesPerCommit)
+    const operations = [
+      ...uploader.objectsFor(standing),
+      ...standing.flatMap((wish) => wish.operations),
+      ...told,
+    ]
     const result = await run.timed('commit', () => commitOperations(context, operations, run.options.signal))
     if (result.kind === 'lost') return 'lost'
+    run.notices.splice(0, told.length)
     await breathe()
     count(context, run, standing)
     run.progress('push', standing.length, wishes.length)
+  }
+  return commitNotices(context, run)
+}
+
+/** What was settled by a rule is told to everybody, also when nothing else is left to commit. */
+export async function commitNotices(context: SyncContext, run: RunState): Promise<PushResult> {
+  while (run.notices.length > 0) {
+    const told = run.notices.slice(0, noticesPerCommit)
+    const result = await run.timed('commit', () => commitOperations(context, told, run.options.signal))
+    if (result.kind === 'lost') return 'lost'
+    run.notices.splice(0, told.length)
   }
   return 'done'
 }
@@ -220,7 +240,7 @@ function changesetGroups(context: SyncContext, wishes: readonly Wish[]): Wish[][
     const sum = (part: 'operations' | 'plain' | 'bytes') =>
       costs.reduce((total, cost) => total + cost[part], 0)
     const isFull =
-      operations + sum('operations') > changesetOperationsMax ||
+      operations + sum('operations') > changesetOperationsMax - noticesPerCommit ||
       plain + sum('plain') > changesetPlainBytesMax * 0.9 ||
       bytes + sum('bytes') > commitContentBytesMax
     if (isFull) close()

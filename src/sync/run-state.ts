@@ -30,12 +30,17 @@ export class RunState {
   deletedThere = 0
   moved = 0
   metadata = 0
+  /** Conflicts that a preview would open. */
+  plannedConflicts = 0
   bytesDone = 0
   bytesTotal = 0
   /** Files that could not be done in this run; they stay dirty and are tried again later. */
   readonly skipped = new Set<FileId>()
   /** Contents that this run has uploaded, by hash: a commit that lost does not send them again. */
   readonly objects = new Map<ContentHash, Operation>()
+  /** What was settled by a rule in this run and has to be told to everybody, by the next commit. */
+  readonly notices: Operation[] = []
+  private readonly toldNotices = new Set<string>()
   /** Paths that changed under our hands: they are looked at again before the next round. */
   readonly again = new Set<FilePath>()
   readonly againIds = new Set<FileId>()
@@ -88,6 +93,15 @@ export class RunState {
     this.skipped.add(id)
     this.firstSkip ??= problem
     this.problem(problem)
+  }
+
+  /** `false` when this run has told it already. */
+  notice(notice: Extract<Operation, { readonly kind: 'notice' }>): boolean {
+    const key = `${notice.fileId} ${notice.rule}`
+    if (this.toldNotices.has(key)) return false
+    this.toldNotices.add(key)
+    this.notices.push(notice)
+    return true
   }
 
   /** Whether this run was told of the problem, also when the summary has no room for it. */

@@ -69,6 +69,7 @@ export function digestAfter(
         contents.set(operation.hash, { size: operation.size, name: operation.name })
         break
       }
+      case 'notice':
       case 'checkpoint':
         break
     }

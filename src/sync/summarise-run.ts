@@ -47,7 +47,7 @@ export function summariseRun(
   },
 ): RunSummary {
   const traffic = context.remote.traffic()
-  const conflicts = context.database.conflicts.count()
+  const conflicts = context.database.conflicts.count() + run.plannedConflicts
   const { failure } = measured
   const outcome = outcomeOf(failure, run, conflicts)
   const error =

@@ -1,4 +1,5 @@
 /** The system's file events: on Linux from our own watches in a thread, elsewhere from @parcel/watcher's recursive ones. */
+import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -96,7 +97,8 @@ export async function openParcelChanges({ root, rules, sink }: NativeOptions): P
   const probes = createProbes()
   const probeFolder = path.join(root, probeFolderName)
   let closed = false
-  await mkdir(probeFolder, { recursive: true, mode: 0o700 })
+  // Not the folders above it: where they are not, this is not the workspace, and nothing is written into it.
+  if (!existsSync(probeFolder)) await mkdir(probeFolder, { mode: 0o700 })
   const subscription = await watcher.subscribe(root, (error, events) => {
     if (closed) return
     if (error !== null) return sink.failed(String(error))

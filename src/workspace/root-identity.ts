@@ -30,20 +30,18 @@ interface Marker {
 }
 
 const markerBytesMax = 4_096
-const hint =
-  'If it is the right folder, confirm it; otherwise mount or restore the folder that was replicated.'
 
 export function rootState(root: string, memory: RootMemory): RootState {
   const remembered = memory.read()
   const found = lstatRoot(root)
   if (found === null) return { kind: 'vanished' }
-  if (!found.isDirectory()) return { kind: 'replaced', detail: `'${root}' is no folder any more. ${hint}` }
+  if (!found.isDirectory()) return { kind: 'replaced', detail: `'${root}' is no folder any more` }
   if (remembered === null) return { kind: 'present' }
   const marker = readMarker(root)
   if (marker === null) {
     const other = found.dev !== remembered.device || found.ino !== remembered.inode
     const what = other ? `Another folder stands at '${root}', without` : `The folder '${root}' has lost`
-    return { kind: 'replaced', detail: `${what} the marker ${stateFolderName}/marker. ${hint}` }
+    return { kind: 'replaced', detail: `${what} the marker ${stateFolderName}/marker` }
   }
   // A folder that was copied or remounted as a whole, with the current marker, is the same one for us.
   if (marker.token === remembered.token || marker.previous === remembered.token) return { kind: 'present' }
@@ -56,7 +54,7 @@ export async function renewMarker(root: string, memory: RootMemory, token: strin
   if (found === null || !found.isDirectory())
     throw new DavitError('workspace-vanished', `The workspace '${root}' is not there.`, {
       action: 'ask',
-      hint,
+      hint: 'Mount or restore the folder that was replicated.',
     })
   const previous = memory.read()?.token ?? null
   const folder = path.join(root, stateFolderName)

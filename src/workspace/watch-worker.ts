@@ -1,5 +1,5 @@
 /** The thread that watches: it empties the system's queue whatever the main thread is busy with. */
-import { mkdirSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, watch, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import type { FilePath } from '../model/file-state.ts'
@@ -20,7 +20,8 @@ function start(request: Extract<WatchRequest, { kind: 'start' }>): void {
   const { root } = request
   probeFolder = request.probeFolder
   try {
-    mkdirSync(probeFolder, { recursive: true, mode: 0o700 })
+    // Not the folders above it: where they are not, this is not the workspace, and nothing is written into it.
+    if (!existsSync(probeFolder)) mkdirSync(probeFolder, { mode: 0o700 })
     openFolderWatches({
       root,
       rules: createIgnoreRules(request.ignore),

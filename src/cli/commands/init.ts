@@ -41,7 +41,9 @@ export async function init(context: CommandContext): Promise<number> {
     await writeConfiguration(context, { ...configuration, instance: name }, file)
     if (context.json) printJson(io, { configuration: file, workspace, instance: name, version: run.version })
     else {
-      print(io, `joined the store at version ${run.version}; the configuration is in ${file}`)
+      const found =
+        run.version === 0 ? 'the store is ready and empty' : `joined the store at version ${run.version}`
+      print(io, `${found}; the configuration is in ${file}`)
       print(io, "next: 'davit sync' for one run, 'davit serve' to keep the workspace in sync")
     }
     return 0
