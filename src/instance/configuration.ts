@@ -135,7 +135,9 @@ const fileSchema = z.strictObject({
         .optional(),
       conflicts: z.enum(policies).optional(),
       maxDelete: z
-        .union([z.string(), z.number().int().min(0)])
+        .union([z.string(), z.number().int().min(0)], {
+          error: 'expected a percentage such as 50%, or a number of files',
+        })
         .transform((value, check) => {
           try {
             return parseMaxDelete(value)
@@ -166,6 +168,21 @@ const fileSchema = z.strictObject({
     .optional(),
 })
 
+const portExpected = 'a port from 0 to 65535'
+/** On the command line a port is text; an empty one is no port, and not the port 0. */
+const portOption = z
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,5}$/)
+        .transform(Number),
+    ],
+    { error: portExpected },
+  )
+  .refine((port) => Number.isInteger(port) && port >= 0 && port <= 65_535, portExpected)
+
 type FileConfiguration = z.infer<typeof fileSchema>
 
 /** A configuration as `davit.yml` says it, for programs that have it as an object. */
@@ -175,6 +192,10 @@ export type ConfigurationDocument = z.input<typeof fileSchema>
 export function loadConfiguration(sources: ConfigurationSources): Configuration {
   const environment = readEnvironment(sources.environment, sources.cwd)
   const asked: ConfigurationOptions = { ...environment, ...defined(sources.options) }
+  // An unset variable of a script is an empty option. Taken as a path it would be the folder that one stands in.
+  for (const name of ['config', 'workspace', 'state'] as const) {
+    if (asked[name] === '') invalid(`--${name}`, 'nothing', 'a path')
+  }
   const file = findFile(asked, sources)
   const fromFile = file === null ? {} : readFile(file)
   const base = file === null ? sources.cwd : dirname(file)
@@ -218,21 +239,20 @@ function compose(
       remote.url ??
       invalid('remote.url', 'nothing', 'the URL of a WebDAV folder', 'Give `--remote URL`.'),
   )
+  // Credentials in a URL count as what the URL was given by: an option's win over the file, the file's URL comes last.
+  const ofOption = asked.remote === undefined ? undefined : url
   const password =
     asked.password ??
+    ofOption?.password ??
     remote.password ??
     (remote.passwordFile === undefined
       ? url.password
       : readSecret(resolve(base, remote.passwordFile), 'remote.passwordFile'))
-  const username = asked.username ?? remote.username ?? url.username
+  const username = asked.username ?? ofOption?.username ?? remote.username ?? url.username
   const poll = fromOption('--poll', asked.poll, positiveDuration)
   const mode = fromOption('--mode', asked.mode, z.enum(['auto', 'manual']))
   const conflicts = fromOption('--conflicts', asked.conflicts, z.enum(policies))
-  const port = fromOption(
-    '--port',
-    asked.port === undefined ? undefined : Number(asked.port),
-    z.number().int().min(0).max(65_535),
-  )
+  const port = fromOption('--port', asked.port, portOption)
   const logLevel = fromOption('--log-level', asked.logLevel, z.enum(['error', 'info', 'debug']))
   const instance = asked.instance ?? fromFile.instance ?? hostname()
   if (instance.trim() === '' || instance.length > 100 || instance === 'remote') {
@@ -301,14 +321,22 @@ function remoteUrl(value: string): {
   }
   if (url.search !== '' || url.hash !== '')
     invalid('remote.url', 'a query or a fragment', 'the plain URL of a folder')
-  const username = decodeURIComponent(url.username)
-  const password = decodeURIComponent(url.password)
+  const username = decodeCredential(url.username)
+  const password = decodeCredential(url.password)
   url.username = ''
   url.password = ''
   return {
     url: url.href.replace(/\/+$/, ''),
     ...(username === '' ? {} : { username }),
     ...(password === '' ? {} : { password }),
+  }
+}
+
+function decodeCredential(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return invalid('remote.url', 'credentials that cannot be decoded', 'a "%" in them to be written as %25')
   }
 }
 
