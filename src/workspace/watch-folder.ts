@@ -3,8 +3,11 @@
  * fall-back to polling. What it reports are hints; who is told of a path looks at it.
  */
 import fs from 'node:fs'
+import path from 'node:path'
 import type { Clock } from '../model/clock.ts'
+import { DavitError } from '../model/errors.ts'
 import type { FilePath } from '../model/file-state.ts'
+import { stateFolderName } from '../model/path.ts'
 import { createChangeBuffer } from './change-buffer.ts'
 import { type ChangeSink, type ChangeSource, probeTimeoutMs } from './change-source.ts'
 import { type IgnoreRules, ignoreFileName } from './ignore-rules.ts'
@@ -96,6 +99,10 @@ class FolderWatch implements WorkspaceWatch {
 
   private async open(): Promise<void> {
     const { root, rules, scanner, clock, pollMs } = this.options
+    // A folder without Davit's own is not the workspace: nothing is written into it, and nothing there is of interest.
+    if (!fs.existsSync(path.join(root, stateFolderName))) {
+      throw new DavitError('workspace-replaced', `'${root}' is not the workspace now`, { action: 'retry' })
+    }
     if (this.mode === 'native') {
       try {
         this.source = await openNativeChanges({ root, rules: rules(), sink: this.sink() })

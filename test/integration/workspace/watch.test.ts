@@ -168,6 +168,11 @@ describe('native watching', () => {
     changes.length = 0
     fs.mkdirSync(temporary.root)
     await until(() => changes.some((change) => change.kind === 'everything'))
+    // A folder without Davit's own is not the workspace: nothing is written into it, and nothing is promised of it.
+    expect(await watch.flush()).toBe(false)
+    expect(fs.readdirSync(temporary.root)).toEqual([])
+    fs.mkdirSync(temporary.at('.davit'))
+    await until(async () => watch.flush())
     changes.length = 0
     temporary.write('b/c', '1')
     expect(await watch.flush()).toBe(true)
@@ -180,6 +185,7 @@ describe('native watching', () => {
     fs.mkdirSync(temporary.root)
     expect(await watch.flush()).toBe(false)
     await until(() => changes.some((change) => change.kind === 'root'))
+    fs.mkdirSync(temporary.at('.davit'))
     await until(async () => watch.flush())
     temporary.write('b', '1')
     await until(() => isCovered('b'))
