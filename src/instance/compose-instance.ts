@@ -13,7 +13,7 @@ import { openWebdavRemote } from '../remote/webdav-remote.ts'
 import { withRetry } from '../remote/with-retry.ts'
 import type { SyncContext } from '../sync/context.ts'
 import { Engine } from '../sync/engine.ts'
-import { trashAgeMs } from '../sync/maintenance.ts'
+import { checkpointBytesMin, trashAgeMs } from '../sync/maintenance.ts'
 import { verifyPulled } from '../sync/verify-pulled.ts'
 import { withLockNotes } from '../sync/with-lock-notes.ts'
 import { openFolderWorkspace, type RememberedRoot } from '../workspace/folder-workspace.ts'
@@ -170,6 +170,7 @@ async function compose(
       concurrency: settings.concurrency,
       maxDelete: configuration.sync.maxDelete,
       policyFor: () => configuration.sync.conflicts,
+      checkpointBytesMin,
       retry: configuration.sync.retry,
     },
     emit: (event) => events.emit(event),

@@ -16,6 +16,8 @@ export interface SyncSettings {
   readonly maxDelete: { readonly fraction: number; readonly atLeast: number }
   /** The policy for a path. */
   policyFor(path: FilePath): ConflictPolicy
+  /** No checkpoint is written before the changesets since the last one have so many stored bytes. */
+  readonly checkpointBytesMin: number
   readonly retry: { readonly attempts: number; readonly baseMs: number; readonly maxMs: number }
 }
 

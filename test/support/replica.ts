@@ -26,6 +26,7 @@ import { withRetry } from '../../src/remote/with-retry.ts'
 import type { SyncContext } from '../../src/sync/context.ts'
 import { Engine } from '../../src/sync/engine.ts'
 import type { RunRequest } from '../../src/sync/job.ts'
+import { checkpointBytesMin } from '../../src/sync/maintenance.ts'
 import { recover } from '../../src/sync/recover.ts'
 import { conflictRevision, type Resolution, resolveConflict } from '../../src/sync/resolve.ts'
 import { openFolderWorkspace, type RememberedRoot } from '../../src/workspace/folder-workspace.ts'
@@ -192,6 +193,7 @@ export class Replica {
           return self.maxDelete
         },
         policyFor: () => this.policy,
+        checkpointBytesMin,
         retry,
       },
       emit: (event) => {

@@ -11,6 +11,7 @@ import type { Transport, TransportRequest } from '../../src/remote/transport.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
 import type { SyncContext, SyncSettings } from '../../src/sync/context.ts'
 import { executeRun, type RunSteps } from '../../src/sync/execute-run.ts'
+import { checkpointBytesMin } from '../../src/sync/maintenance.ts'
 import { type RunOptions, RunState } from '../../src/sync/run-state.ts'
 import type { RememberedRoot } from '../../src/workspace/folder-workspace.ts'
 import { createMemoryDav, type MemoryDav } from './memory-dav.ts'
@@ -108,6 +109,7 @@ async function openReplica(
       concurrency: 4,
       maxDelete: { fraction: 0.5, atLeast: 10 },
       policyFor: () => 'manual',
+      checkpointBytesMin,
       retry: { attempts: 2, baseMs: 1, maxMs: 5 },
       ...options.settings,
     },
