@@ -2,8 +2,7 @@
  * The old content of a path while something happens to the path: held under a temporary name, so that an edit which
  * slipped in can be seen and put back, and that what is replaced can go to the trash.
  */
-import type { Stats } from 'node:fs'
-import type { FileCalls } from './file-calls.ts'
+import type { FileCalls, FileStats } from './file-calls.ts'
 import { lstatOrNull, type Place, type StepContext, temporaryFor } from './steps.ts'
 import { isLinkRefused, isMissing, systemCode } from './system-error.ts'
 import { moveToTrash } from './trash.ts'
@@ -12,7 +11,7 @@ import type { OldContent } from './workspace.ts'
 export interface Aside {
   readonly file: string
   /** What it is now; an editor may still write to it through a handle that it opened before. */
-  look(): Stats
+  look(): FileStats
   /**
    * Gives it its name back unless something has taken the name meanwhile, in which case it goes to the trash: both
    * contents stay.

@@ -1,14 +1,11 @@
 /** Mode and modification time of a file: set on what is about to be placed, or on a file that stands already. */
-import { constants, fsync, type Stats } from 'node:fs'
-import { promisify } from 'node:util'
+import { constants } from 'node:fs'
 import type { DiskStamp, FilePath } from '../model/file-state.ts'
-import type { FileCalls } from './file-calls.ts'
+import type { FileCalls, FileStats } from './file-calls.ts'
 import { isExecutable, matchesStamp, mtimeUsOf } from './stamp.ts'
 import { asStep, changed, doneWith, isExpected, lstatOrNull, type StepContext, withPlace } from './steps.ts'
 import { systemCode } from './system-error.ts'
 import type { Attributes, StepResult } from './workspace.ts'
-
-export const fsyncFile = promisify(fsync)
 
 /** 9999-12-31, which is more than most file systems hold: they clamp it further. */
 const mtimeUsMax = 253_402_300_799_000_000
@@ -21,7 +18,7 @@ export function applyAttributes(
   calls: FileCalls,
   fd: number,
   attributes: Attributes,
-  like: Stats | null,
+  like: FileStats | null,
 ): void {
   const own = calls.fstatSync(fd)
   if (like !== null && (like.uid !== own.uid || like.gid !== own.gid)) {

@@ -1,5 +1,4 @@
 /** The workspace as a folder of this machine: joins the steps, the scan, the hashing and the watching. */
-import fs from 'node:fs'
 import path from 'node:path'
 import type { Clock, Random } from '../model/clock.ts'
 import { DavitError } from '../model/errors.ts'
@@ -7,6 +6,8 @@ import type { FileKind, FilePath } from '../model/file-state.ts'
 import { stateFolderName } from '../model/path.ts'
 import { setAttributes } from './attributes.ts'
 import { cleanUp } from './clean-up.ts'
+import { createDirectHashing } from './direct-hashing.ts'
+import { createDirectScanner } from './direct-scanner.ts'
 import { type FileCalls, systemFileCalls } from './file-calls.ts'
 import { fileSource } from './file-source.ts'
 import { openHashPool } from './hash-pool.ts'
@@ -45,7 +46,11 @@ export interface FolderWorkspaceOptions {
   readonly random: Random
   /** Bytes of disk space that a download leaves free. Default 64 MiB. */
   readonly trashReserveBytes?: number
-  /** The system calls of the writing steps. Default: the system's. */
+  /**
+   * The file system calls of everything but watching. When given, scanning and hashing make them as well, in this
+   * thread: a scan then yields once per batch, a file is hashed in one go. Default: the system's, with scanning and
+   * hashing in threads of their own.
+   */
   readonly fileCalls?: FileCalls
 }
 
@@ -54,12 +59,16 @@ const pollMsDefault = 10_000
 
 /** Rejects with `workspace-missing` when the root is no folder, `file-unreadable` when the state folder cannot be made. */
 export async function openFolderWorkspace(options: FolderWorkspaceOptions): Promise<Workspace> {
-  const root = realRoot(options.root)
-  const context = createContext(root, options)
-  const ownPatterns = { root, stateFolder: context.stateFolder, patterns: options.ignore }
+  const calls = options.fileCalls ?? systemFileCalls
+  const root = realRoot(calls, options.root)
+  const context = createContext(calls, root, options)
+  const ownPatterns = { root, stateFolder: context.stateFolder, patterns: options.ignore, calls }
   let rules: IgnoreRules = createIgnoreRules(readIgnoreSource(ownPatterns))
-  const scanner = openScanner()
-  const pool = openHashPool({ root, clock: options.clock })
+  const hasThreads = options.fileCalls === undefined
+  const scanner = hasThreads ? openScanner() : createDirectScanner(calls)
+  const pool = hasThreads
+    ? openHashPool({ root, clock: options.clock })
+    : createDirectHashing({ calls, root, clock: options.clock })
   const stager = createStager(context)
   const stagedFiles = new WeakMap<StagedContent, StagedFile>()
   const watches = new Set<WorkspaceWatch>()
@@ -79,8 +88,8 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
 
   return {
     root,
-    rootState: async () => rootState(root, options.identity),
-    renewMarker: (token) => renewMarker(root, options.identity, token),
+    rootState: async () => rootState(calls, root, options.identity),
+    renewMarker: (token) => renewMarker(calls, root, options.identity, token),
 
     scan: ({ under, signal }) => {
       if (under !== '') assertSafePath(under)
@@ -92,11 +101,11 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
     isIgnored: (target: FilePath, kind: FileKind = 'file') => rules.ignores(target, kind),
     look: async (target): Promise<ScanEntry | null> => {
       assertSafePath(target)
-      return lookAt({ root, path: target, rules })
+      return lookAt({ root, path: target, rules, calls })
     },
 
     hash: (target, signal) => pool.hash(target, signal),
-    source: (target, stamp) => fileSource(root, target, stamp),
+    source: (target, stamp) => fileSource(calls, root, target, stamp),
 
     stage: async (size) => {
       const staged = await stager.stage(size)
@@ -140,10 +149,10 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
   }
 }
 
-function realRoot(given: string): string {
+function realRoot(calls: FileCalls, given: string): string {
   try {
-    const root = fs.realpathSync(path.resolve(given))
-    if (fs.statSync(root).isDirectory()) return root
+    const root = calls.realpathSync(path.resolve(given))
+    if (calls.lstatSync(root).isDirectory()) return root
   } catch (cause) {
     throw missing(given, cause)
   }
@@ -158,11 +167,10 @@ function missing(root: string, cause: unknown): DavitError {
   })
 }
 
-function createContext(root: string, options: FolderWorkspaceOptions): StepContext {
-  const calls = options.fileCalls ?? systemFileCalls
+function createContext(calls: FileCalls, root: string, options: FolderWorkspaceOptions): StepContext {
   try {
     makeOwnFolder(calls, options.stateFolder)
-    const stateFolder = fs.realpathSync(options.stateFolder)
+    const stateFolder = calls.realpathSync(options.stateFolder)
     // Contents are put in place by link and rename, which stay on one file system.
     const isNear = calls.lstatSync(stateFolder).dev === calls.lstatSync(root).dev
     const holdingFolder = isNear ? stateFolder : path.join(root, stateFolderName)

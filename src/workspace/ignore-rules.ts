@@ -2,12 +2,14 @@
  * Which paths are not replicated: the configured patterns, those of `.davitignore` in the workspace's root (both in
  * gitignore syntax) and Davit's own. What is in an ignored folder is ignored.
  */
-import fs from 'node:fs'
+import { constants } from 'node:fs'
 import path from 'node:path'
 import ignore from 'ignore'
 import { DavitError } from '../model/errors.ts'
 import type { FileKind, FilePath } from '../model/file-state.ts'
 import { stateFolderName } from '../model/path.ts'
+import { type FileCalls, systemFileCalls } from './file-calls.ts'
+import { readText } from './read-text.ts'
 import { systemCode } from './system-error.ts'
 
 export const ignoreFileName = '.davitignore'
@@ -59,25 +61,30 @@ export function readIgnoreSource(options: {
   readonly root: string
   readonly stateFolder: string
   readonly patterns: readonly string[]
+  readonly calls?: FileCalls
 }): IgnoreSource {
   const relative = path.relative(options.root, options.stateFolder).split(path.sep).join('/')
   const inside =
     relative !== '' && relative !== '..' && !relative.startsWith('../') && !path.isAbsolute(relative)
-  const lines = readIgnoreFile(path.join(options.root, ignoreFileName)).split(/\r?\n/)
+  const lines = readIgnoreFile(
+    options.calls ?? systemFileCalls,
+    path.join(options.root, ignoreFileName),
+  ).split(/\r?\n/)
   return {
     patterns: [...options.patterns, ...lines].filter((line) => line.trim() !== '' && !line.startsWith('#')),
     own: inside ? [stateFolderName, relative] : [stateFolderName],
   }
 }
 
-function readIgnoreFile(file: string): string {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+function readIgnoreFile(calls: FileCalls, file: string): string {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
   let fd: number | null = null
   try {
-    fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-    const stats = fs.fstatSync(fd)
-    if (!stats.isFile() || stats.size > ignoreFileBytesMax) throw new Error('it is no file of at most 1 MiB')
-    return fs.readFileSync(fd, 'utf8').replace(/^\uFEFF/, '')
+    fd = calls.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    const stats = calls.fstatSync(fd)
+    const text = stats.isFile() ? readText(calls, fd, ignoreFileBytesMax) : null
+    if (text === null) throw new Error('it is no file of at most 1 MiB')
+    return text.replace(/^\uFEFF/, '')
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return ''
     throw new DavitError('file-unreadable', `The ignore rules in ${ignoreFileName} cannot be read.`, {
@@ -87,6 +94,6 @@ function readIgnoreFile(file: string): string {
       cause: error,
     })
   } finally {
-    if (fd !== null) fs.closeSync(fd)
+    if (fd !== null) calls.closeSync(fd)
   }
 }

@@ -1,5 +1,4 @@
 /** Renames within the workspace, onto nothing; and the detour through the state folder that cycles need. */
-import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { DavitError } from '../model/errors.ts'
 import type { DiskStamp, FileId, FilePath } from '../model/file-state.ts'
@@ -85,7 +84,7 @@ async function moveFile(
     if (systemCode(error) === 'EXDEV') {
       besideTarget = true
       const copy = temporaryFor(context, 'staged', target.parent)
-      await copyDurably(source.target, copy)
+      await copyDurably(calls, source.target, copy)
       inode = calls.lstatSync(copy).ino
       if (renameToFree(calls, copy, target.target) === 'taken') {
         calls.unlinkSync(copy)
@@ -162,7 +161,7 @@ export async function park(
         calls.renameSync(aside.file, parked)
         return done
       }
-      await copyDurably(aside.file, parked)
+      await copyDurably(calls, aside.file, parked)
       if (isExpected(aside.look(), expected, matchesContent)) {
         await aside.settle('drop')
         return done
@@ -186,7 +185,7 @@ export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<
       return doneWith(context, found, lstatOrNull(calls, target.target))
     }
     const copy = temporaryFor(context, 'staged', target.parent)
-    await copyDurably(parked, copy)
+    await copyDurably(calls, parked, copy)
     const ours = calls.lstatSync(copy)
     if (renameToFree(calls, copy, target.target) === 'taken') {
       calls.unlinkSync(copy)
@@ -198,6 +197,6 @@ export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<
 }
 
 export async function listParked(context: StepContext): Promise<FileId[]> {
-  const names = await readdir(path.join(context.holdingFolder, 'parked'))
+  const names = await context.calls.readdir(path.join(context.holdingFolder, 'parked'))
   return names.map(nameOf).sort()
 }

@@ -2,10 +2,11 @@
  * Puts a staged content at a path. Every path holds, at every moment, its old or its new content; what somebody writes
  * while this happens stays.
  */
-import { constants, type Stats } from 'node:fs'
+import { constants } from 'node:fs'
 import type { DiskStamp, FilePath } from '../model/file-state.ts'
 import { type Aside, linkAside, renameToFree, takeAside } from './aside.ts'
-import { applyAttributes, fsyncFile } from './attributes.ts'
+import { applyAttributes } from './attributes.ts'
+import type { FileStats } from './file-calls.ts'
 import { holdFolder } from './safe-path.ts'
 import type { StagedFile } from './stage.ts'
 import { matchesContent, matchesStamp } from './stamp.ts'
@@ -58,7 +59,7 @@ async function placeFromCopy(
   options: PlaceOptions,
 ): Promise<StepResult> {
   const copy = temporaryFor(context, 'staged', at.parent)
-  await copyDurably(staged.file, copy)
+  await copyDurably(context.calls, staged.file, copy)
   try {
     const result = await placeFile(context, copy, true, at, options, true)
     if (result.kind === 'done') await staged.discard()
@@ -94,7 +95,7 @@ function unexpected(
   context: StepContext,
   at: Place,
   expected: DiskStamp | null,
-  found: Stats | null,
+  found: FileStats | null,
 ): StepResult | null {
   if (expected === null) return found === null ? null : taken(context, at)
   return isExpected(found, expected, matchesStamp) ? null : changed
@@ -106,13 +107,13 @@ async function prepare(
   file: string,
   isDurable: boolean,
   options: PlaceOptions,
-  like: Stats | null,
-): Promise<Stats> {
+  like: FileStats | null,
+): Promise<FileStats> {
   const fd = context.calls.openSync(file, constants.O_RDWR | constants.O_NOFOLLOW)
   try {
     applyAttributes(context.calls, fd, options.attributes, like)
     // ORDER: the data is on the disk before the name leads to it, or a power cut leaves an empty file there.
-    if (options.durable && !isDurable) await fsyncFile(fd)
+    if (options.durable && !isDurable) await context.calls.fsync(fd)
     return context.calls.fstatSync(fd)
   } finally {
     context.calls.closeSync(fd)
@@ -120,7 +121,7 @@ async function prepare(
 }
 
 /** link() fails if something is there: the check and the act are one. */
-function putNew(context: StepContext, file: string, at: Place, ours: Stats): StepResult {
+function putNew(context: StepContext, file: string, at: Place, ours: FileStats): StepResult {
   if (!at.parent.isInPlace()) return changed
   if (renameToFree(context.calls, file, at.target) === 'taken') return taken(context, at)
   return doneWith(context, ours, lstatOrNull(context.calls, at.target))
@@ -130,7 +131,7 @@ async function replace(
   context: StepContext,
   file: string,
   at: Place,
-  ours: Stats,
+  ours: FileStats,
   expected: DiskStamp,
   old: OldContent,
   beside: boolean,
@@ -174,7 +175,7 @@ async function undoReplace(
   context: StepContext,
   file: string,
   at: Place,
-  ours: Stats,
+  ours: FileStats,
   aside: Aside,
 ): Promise<void> {
   const { calls } = context
@@ -194,7 +195,7 @@ async function replaceWithoutLinks(
   context: StepContext,
   file: string,
   at: Place,
-  ours: Stats,
+  ours: FileStats,
   expected: DiskStamp,
   old: OldContent,
   beside: boolean,
@@ -212,18 +213,18 @@ async function replaceWithoutLinks(
   return doneWith(context, ours, lstatOrNull(context.calls, at.target))
 }
 
-function isSame(left: Stats | null, right: Stats): boolean {
+function isSame(left: FileStats | null, right: FileStats): boolean {
   return left !== null && left.ino === right.ino && left.dev === right.dev
 }
 
 /** fsync of the folder, and of the folders in which it or those above it were just made. */
 export async function syncFolders(context: StepContext, at: Place): Promise<void> {
-  await fsyncFile(at.parent.fd)
+  await context.calls.fsync(at.parent.fd)
   for (const folder of at.parent.madeIn) {
     const held = holdFolder(context.calls, context.root, folder, { make: false })
     if (held.kind !== 'held') continue
     try {
-      await fsyncFile(held.folder.fd)
+      await context.calls.fsync(held.folder.fd)
     } finally {
       held.folder.close()
     }

@@ -2,11 +2,12 @@
  * Whether the root is still the folder that was replicated: a marker file with a token in it, and what the caller's
  * database remembers of both. An unmounted disk is an empty folder without a marker, not a deletion of everything.
  */
-import fs from 'node:fs'
+import { constants } from 'node:fs'
 import path from 'node:path'
 import { DavitError } from '../model/errors.ts'
 import { stateFolderName } from '../model/path.ts'
-import { fsyncFile } from './attributes.ts'
+import type { FileCalls, FileStats } from './file-calls.ts'
+import { readText } from './read-text.ts'
 import { systemCode, toDavitError } from './system-error.ts'
 import type { RootState } from './workspace.ts'
 
@@ -31,13 +32,13 @@ interface Marker {
 
 const markerBytesMax = 4_096
 
-export function rootState(root: string, memory: RootMemory): RootState {
+export function rootState(calls: FileCalls, root: string, memory: RootMemory): RootState {
   const remembered = memory.read()
-  const found = lstatRoot(root)
+  const found = lstatRoot(calls, root)
   if (found === null) return { kind: 'vanished' }
   if (!found.isDirectory()) return { kind: 'replaced', detail: `'${root}' is no folder any more` }
   if (remembered === null) return { kind: 'present' }
-  const marker = readMarker(root)
+  const marker = readMarker(calls, root)
   if (marker === null) {
     const other = found.dev !== remembered.device || found.ino !== remembered.inode
     const what = other ? `Another folder stands at '${root}', without` : `The folder '${root}' has lost`
@@ -49,8 +50,13 @@ export function rootState(root: string, memory: RootMemory): RootState {
 }
 
 /** Writes a marker with the token and remembers it. Throws `workspace-vanished` when the root is not there. */
-export async function renewMarker(root: string, memory: RootMemory, token: string): Promise<void> {
-  const found = lstatRoot(root)
+export async function renewMarker(
+  calls: FileCalls,
+  root: string,
+  memory: RootMemory,
+  token: string,
+): Promise<void> {
+  const found = lstatRoot(calls, root)
   if (found === null || !found.isDirectory())
     throw new DavitError('workspace-vanished', `The workspace '${root}' is not there.`, {
       action: 'ask',
@@ -59,57 +65,59 @@ export async function renewMarker(root: string, memory: RootMemory, token: strin
   const previous = memory.read()?.token ?? null
   const folder = path.join(root, stateFolderName)
   try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    calls.mkdirSync(folder, { recursive: true, mode: 0o700 })
     // ORDER: marker, then memory. A crash in between leaves a marker whose `previous` is the remembered token.
-    await writeMarker(folder, { token, previous })
+    await writeMarker(calls, folder, { token, previous })
   } catch (error) {
     throw toDavitError(error, folder)
   }
   memory.write({ token, device: found.dev, inode: found.ino })
 }
 
-async function writeMarker(folder: string, marker: Marker): Promise<void> {
+async function writeMarker(calls: FileCalls, folder: string, marker: Marker): Promise<void> {
   const fresh = path.join(folder, 'marker.new')
-  const fd = fs.openSync(fresh, 'w', 0o600)
+  const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC } = constants
+  const bytes = new TextEncoder().encode(`${JSON.stringify(marker)}\n`)
+  const fd = calls.openSync(fresh, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
   try {
-    fs.writeSync(fd, `${JSON.stringify(marker)}\n`)
-    await fsyncFile(fd)
+    for (let at = 0; at < bytes.length; ) at += calls.writeSync(fd, bytes, at, bytes.length - at, at)
+    await calls.fsync(fd)
   } finally {
-    fs.closeSync(fd)
+    calls.closeSync(fd)
   }
-  fs.renameSync(fresh, path.join(folder, 'marker'))
-  const folderFd = fs.openSync(folder, 'r')
+  calls.renameSync(fresh, path.join(folder, 'marker'))
+  const folderFd = calls.openSync(folder, O_RDONLY)
   try {
-    await fsyncFile(folderFd)
+    await calls.fsync(folderFd)
   } finally {
-    fs.closeSync(folderFd)
+    calls.closeSync(folderFd)
   }
 }
 
-function lstatRoot(root: string): fs.Stats | null {
+function lstatRoot(calls: FileCalls, root: string): FileStats | null {
   try {
-    return fs.lstatSync(root)
+    return calls.lstatSync(root)
   } catch {
     // Whatever the reason (no entry, no permission, a dead mount): for us it is not there.
     return null
   }
 }
 
-function readMarker(root: string): Marker | null {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+function readMarker(calls: FileCalls, root: string): Marker | null {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
   let fd: number
   try {
-    fd = fs.openSync(path.join(root, stateFolderName, 'marker'), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    fd = calls.openSync(path.join(root, stateFolderName, 'marker'), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EIO'].includes(systemCode(error))) return null
     throw toDavitError(error, 'the marker of the workspace')
   }
   try {
-    const stats = fs.fstatSync(fd)
-    if (!stats.isFile() || stats.size > markerBytesMax) return null
-    return decodeMarker(fs.readFileSync(fd, 'utf8'))
+    const stats = calls.fstatSync(fd)
+    const text = stats.isFile() ? readText(calls, fd, markerBytesMax) : null
+    return text === null ? null : decodeMarker(text)
   } finally {
-    fs.closeSync(fd)
+    calls.closeSync(fd)
   }
 }
 

@@ -3,7 +3,7 @@
  * component above the last is opened without following links; on Linux the opened folder itself is then used (through
  * /proc/self/fd), so that nobody can swap it for a link between the check and the act.
  */
-import { constants, existsSync } from 'node:fs'
+import { constants } from 'node:fs'
 import path from 'node:path'
 import { DavitError } from '../model/errors.ts'
 import type { FilePath } from '../model/file-state.ts'
@@ -12,7 +12,6 @@ import type { FileCalls } from './file-calls.ts'
 import { isMissing, isNameRefused, systemCode } from './system-error.ts'
 
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
-const throughDescriptors = process.platform === 'linux' && existsSync('/proc/self/fd')
 
 /** A real folder inside `root`, held open. */
 export interface HeldFolder {
@@ -55,8 +54,11 @@ export function holdFolder(
   let fd = openRoot(calls, root)
   let here: FilePath = ''
   const made: FilePath[] = []
-  const child = (name: string) =>
-    throughDescriptors ? `/proc/self/fd/${fd}/${name}` : path.join(root, here, name)
+  const below = (fd: number, folder: FilePath, name: string) =>
+    calls.descriptorFolder === null
+      ? path.join(root, folder, name)
+      : `${calls.descriptorFolder}/${fd}/${name}`
+  const child = (name: string) => below(fd, here, name)
   const giveUp = (result: HoldResult): HoldResult => {
     calls.closeSync(fd)
     unmake(calls, root, made)
@@ -82,7 +84,7 @@ export function holdFolder(
       folder: {
         fd: held,
         device: calls.fstatSync(held).dev,
-        at: (name) => (throughDescriptors ? `/proc/self/fd/${held}/${name}` : path.join(root, folder, name)),
+        at: (name) => below(held, folder, name),
         isInPlace: () => isInPlace(calls, held, path.join(root, folder)),
         unmake: () => unmake(calls, root, made),
         madeIn: made.map((made) => made.slice(0, Math.max(0, made.lastIndexOf('/')))),
@@ -135,13 +137,14 @@ function makeChild(calls: FileCalls, child: string): boolean {
 
 function isInPlace(calls: FileCalls, fd: number, expected: string): boolean {
   try {
-    const found = throughDescriptors
-      ? calls.readlinkSync(`/proc/self/fd/${fd}`)
-      : calls.realpathSync(expected)
+    const found =
+      calls.descriptorFolder === null
+        ? calls.realpathSync(expected)
+        : calls.readlinkSync(`${calls.descriptorFolder}/${fd}`)
     return found === expected
   } catch (error) {
     // A path beyond the system's limit cannot be told as a whole; the descriptor still leads to the right folder.
-    if (throughDescriptors && isNameRefused(error)) return true
+    if (calls.descriptorFolder !== null && isNameRefused(error)) return true
     if (isMissing(error)) return false
     throw error
   }

@@ -5,13 +5,13 @@
  * A folder is met twice: under `name`, where it is looked into to see whether it has an entry of its own, and under
  * `name/`, where its content belongs in the order. In between its listing is kept.
  */
-import fs, { type Dirent, type Stats } from 'node:fs'
 import path from 'node:path'
 import { DavitError } from '../model/errors.ts'
 import type { FilePath } from '../model/file-state.ts'
 import { pathBytesMax } from '../model/limits.ts'
 import { ancestorsOf, comparePaths, unsafePathReason } from '../model/path.ts'
 import type { Problem } from '../model/run.ts'
+import { type FileCalls, type FileStats, type FolderEntry, systemFileCalls } from './file-calls.ts'
 import { type IgnoreRules, isOwnFolder, temporaryPrefix } from './ignore-rules.ts'
 import { isExecutable, mtimeUsOf, stampOf } from './stamp.ts'
 import { isMissing, systemCode } from './system-error.ts'
@@ -20,17 +20,7 @@ import type { ScanBatch, ScanEntry } from './workspace.ts'
 /** Entries of one batch. */
 export const scanBatchEntries = 2_000
 
-export interface ScanCalls {
-  readdir(folder: string): Dirent[]
-  readdirBytes(folder: string): Buffer[]
-  lstat(target: string): Stats
-}
-
-export const systemScanCalls: ScanCalls = {
-  readdir: (folder) => fs.readdirSync(folder, { withFileTypes: true }),
-  readdirBytes: (folder) => fs.readdirSync(folder, { encoding: 'buffer' }),
-  lstat: (target) => fs.lstatSync(target),
-}
+export type ScanCalls = Pick<FileCalls, 'readEntriesSync' | 'readNamesSync' | 'lstatSync'>
 
 type Item =
   | { readonly kind: 'leaf'; readonly key: string; readonly type: 'file' | 'link' | 'special' }
@@ -53,7 +43,7 @@ export function* walk(options: {
   readonly rules: IgnoreRules
   readonly calls?: ScanCalls
 }): Generator<ScanBatch> {
-  const walker = new Walker(options.root, options.rules, options.calls ?? systemScanCalls)
+  const walker = new Walker(options.root, options.rules, options.calls ?? systemFileCalls)
   const before = walker.rootIdentity()
   yield* walker.batches(options.under)
   const after = walker.rootIdentity()
@@ -67,7 +57,7 @@ export function lookAt(options: {
   readonly rules: IgnoreRules
   readonly calls?: ScanCalls
 }): ScanEntry | null {
-  const walker = new Walker(options.root, options.rules, options.calls ?? systemScanCalls)
+  const walker = new Walker(options.root, options.rules, options.calls ?? systemFileCalls)
   walker.rootIdentity()
   return walker.look(options.path)
 }
@@ -86,9 +76,9 @@ class Walker {
     this.calls = calls
   }
 
-  rootIdentity(): Stats {
+  rootIdentity(): FileStats {
     try {
-      const stats = this.calls.lstat(this.root)
+      const stats = this.calls.lstatSync(this.root)
       if (stats.isDirectory()) return stats
     } catch (error) {
       throw vanished(this.root, error)
@@ -126,7 +116,11 @@ class Walker {
   private start(under: FilePath): void {
     if (under === '') {
       try {
-        this.levels.push({ folder: '', items: this.itemsOf('', this.calls.readdir(this.root)), next: 0 })
+        this.levels.push({
+          folder: '',
+          items: this.itemsOf('', this.calls.readEntriesSync(this.root)),
+          next: 0,
+        })
       } catch (error) {
         throw vanished(this.root, error)
       }
@@ -195,7 +189,7 @@ class Walker {
   private visitFolder(target: FilePath, listing: { value: Item[] | null }): void {
     const ignored = { count: 0 }
     try {
-      listing.value = this.itemsOf(target, this.calls.readdir(path.join(this.root, target)), ignored)
+      listing.value = this.itemsOf(target, this.calls.readEntriesSync(path.join(this.root, target)), ignored)
     } catch (error) {
       // ENOTDIR: it became something else since it was listed; the next look will tell.
       if (systemCode(error) === 'ENOTDIR')
@@ -210,7 +204,7 @@ class Walker {
   }
 
   /** What of a folder's listing is to be visited, in order. */
-  private itemsOf(folder: FilePath, listed: readonly Dirent[], ignored = { count: 0 }): Item[] {
+  private itemsOf(folder: FilePath, listed: readonly FolderEntry[], ignored = { count: 0 }): Item[] {
     const items: Item[] = []
     for (const { entry, name } of this.withReadableNames(folder, listed)) {
       const target = folder === '' ? name : `${folder}/${name}`
@@ -254,8 +248,8 @@ class Walker {
   /** Leaves out names that are no UTF-8: they have no path that could be handed to anybody. */
   private *withReadableNames(
     folder: FilePath,
-    listed: readonly Dirent[],
-  ): Generator<{ entry: Dirent; name: string }> {
+    listed: readonly FolderEntry[],
+  ): Generator<{ entry: FolderEntry; name: string }> {
     let sound: Set<string> | null = null
     const seen = new Set<string>()
     for (const entry of listed) {
@@ -282,7 +276,7 @@ class Walker {
   private soundNames(folder: FilePath): Set<string> {
     const sound = new Set<string>()
     try {
-      for (const bytes of this.calls.readdirBytes(path.join(this.root, folder))) {
+      for (const bytes of this.calls.readNamesSync(path.join(this.root, folder))) {
         const name = bytes.toString('utf8')
         if (Buffer.from(name, 'utf8').equals(bytes)) sound.add(name)
       }
@@ -292,9 +286,9 @@ class Walker {
     return sound
   }
 
-  private lstat(target: FilePath): Stats | null {
+  private lstat(target: FilePath): FileStats | null {
     try {
-      return this.calls.lstat(path.join(this.root, target))
+      return this.calls.lstatSync(path.join(this.root, target))
     } catch (error) {
       if (!isMissing(error)) this.unknown(target, error)
       return null
@@ -317,7 +311,7 @@ class Walker {
   }
 }
 
-function typeOf(entry: Stats | Dirent): 'file' | 'folder' | 'link' | 'special' {
+function typeOf(entry: FileStats | FolderEntry): 'file' | 'folder' | 'link' | 'special' {
   if (entry.isFile()) return 'file'
   if (entry.isDirectory()) return 'folder'
   return entry.isSymbolicLink() ? 'link' : 'special'

@@ -1,16 +1,14 @@
 /** Collects a content in a temporary file of the state folder. A torso never leaves it. */
-import fs from 'node:fs'
-import { promisify } from 'node:util'
+import { constants } from 'node:fs'
 import { DavitError } from '../model/errors.ts'
-import { fsyncFile } from './attributes.ts'
 import type { FileCalls } from './file-calls.ts'
 import { type StepContext, temporaryFor } from './steps.ts'
 import { isMissing, toDavitError } from './system-error.ts'
 import type { StagedContent } from './workspace.ts'
 
-const writeFile = promisify(fs.write)
 /** Chunks up to this go to the page cache at once: for small files a trip to a thread costs more than the write. */
 const directBytesMax = 64 * 1024
+const readBytes = 256 * 1024
 
 /** A staged content as the steps see it. */
 export interface StagedFile extends StagedContent {
@@ -28,12 +26,13 @@ export function createStager(context: StepContext): Stager {
   const room = { announcedBytes: 0 }
   return {
     async stage(size) {
+      const { calls } = context
       const file = temporaryFor(context, 'staged', null)
-      const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = fs.constants
+      const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants
       try {
-        assertRoom(context.calls, context.holdingFolder, size + room.announcedBytes, context.reserveBytes)
-        const fd = fs.openSync(file, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o666)
-        return stagedFile(file, fd, size, room)
+        assertRoom(calls, context.holdingFolder, size + room.announcedBytes, context.reserveBytes)
+        const fd = calls.openSync(file, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o666)
+        return stagedFile(calls, file, fd, size, room)
       } catch (error) {
         throw toDavitError(error, file)
       }
@@ -52,7 +51,13 @@ export function assertRoom(calls: FileCalls, folder: string, bytes: number, rese
   })
 }
 
-function stagedFile(file: string, fd: number, size: number, room: { announcedBytes: number }): StagedFile {
+function stagedFile(
+  calls: FileCalls,
+  file: string,
+  fd: number,
+  size: number,
+  room: { announcedBytes: number },
+): StagedFile {
   let position = 0
   let open = true
   let inFlight: Promise<unknown> = Promise.resolve()
@@ -74,12 +79,12 @@ function stagedFile(file: string, fd: number, size: number, room: { announcedByt
     open = false
     announce(0)
     await inFlight
-    fs.closeSync(fd)
+    calls.closeSync(fd)
   }
   async function discard(): Promise<void> {
     await close()
     try {
-      fs.unlinkSync(file)
+      calls.unlinkSync(file)
     } catch (error) {
       if (!isMissing(error)) throw toDavitError(error, file)
     }
@@ -101,8 +106,8 @@ function stagedFile(file: string, fd: number, size: number, room: { announcedByt
     file,
     path: file,
     reread: async () => ({
-      size: fs.statSync(file).size,
-      open: (signal) => fs.createReadStream(file, signal === undefined ? {} : { signal }),
+      size: calls.lstatSync(file).size,
+      open: (signal) => readFrom(calls, file, signal),
     }),
     isDurable: () => durable,
     sink: {
@@ -113,8 +118,8 @@ function stagedFile(file: string, fd: number, size: number, room: { announcedByt
             const length = chunk.length - offset
             const written =
               length <= directBytesMax
-                ? fs.writeSync(fd, chunk, offset, length, position)
-                : (await settled(writeFile(fd, chunk, offset, length, position))).bytesWritten
+                ? calls.writeSync(fd, chunk, offset, length, position)
+                : await settled(calls.write(fd, chunk, offset, length, position))
             offset += written
             position += written
           }
@@ -123,7 +128,7 @@ function stagedFile(file: string, fd: number, size: number, room: { announcedByt
       restart: () =>
         orDiscard(async () => {
           assertOpen()
-          fs.ftruncateSync(fd, 0)
+          calls.ftruncateSync(fd, 0)
           position = 0
           announce(size)
         }),
@@ -131,10 +136,30 @@ function stagedFile(file: string, fd: number, size: number, room: { announcedByt
     finish: (options) =>
       orDiscard(async () => {
         assertOpen()
-        if (options.durable) await settled(fsyncFile(fd))
+        if (options.durable) await settled(calls.fsync(fd))
         durable = options.durable
         await close()
       }),
     discard,
+  }
+}
+
+async function* readFrom(
+  calls: FileCalls,
+  file: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const fd = calls.openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    for (let position = 0; ; ) {
+      signal?.throwIfAborted()
+      const buffer = Buffer.allocUnsafe(readBytes)
+      const bytes = await calls.read(fd, buffer, 0, readBytes, position)
+      if (bytes === 0) return
+      position += bytes
+      yield buffer.subarray(0, bytes)
+    }
+  } finally {
+    calls.closeSync(fd)
   }
 }

@@ -1,10 +1,9 @@
 /** What the writing steps share: where they work, how they look, and how a failed system call becomes a result. */
-import type { Stats } from 'node:fs'
 import path from 'node:path'
 import type { Clock, Random } from '../model/clock.ts'
 import type { DiskStamp, FilePath } from '../model/file-state.ts'
 import { nameOf, parentOf } from '../model/path.ts'
-import type { FileCalls } from './file-calls.ts'
+import type { FileCalls, FileStats } from './file-calls.ts'
 import { temporaryPrefix } from './ignore-rules.ts'
 import { assertSafePath, type HeldFolder, type HoldResult, holdFolder } from './safe-path.ts'
 import { isRacy, mtimeUsOf, stampOf } from './stamp.ts'
@@ -107,7 +106,7 @@ export function unrepresentable(detail: string): StepResult {
 }
 
 /** `null`: nothing is there. */
-export function lstatOrNull(calls: FileCalls, target: string): Stats | null {
+export function lstatOrNull(calls: FileCalls, target: string): FileStats | null {
   try {
     return calls.lstatSync(target)
   } catch (error) {
@@ -144,8 +143,8 @@ function foldedAncestor(context: StepContext, filePath: FilePath): string | null
  */
 export function doneWith(
   context: StepContext,
-  ours: Stats,
-  found: Stats | null,
+  ours: FileStats,
+  found: FileStats | null,
   options: { readonly racy?: boolean } = {},
 ): StepResult {
   const stamp = stampOf(ours)
@@ -178,10 +177,10 @@ export function deviceOf(context: StepContext): number {
 
 /** Whether `found` is a plain file, and the expected one. */
 export function isExpected(
-  found: Stats | null,
+  found: FileStats | null,
   expected: DiskStamp,
-  matches: (stats: Stats, stamp: DiskStamp) => boolean,
-): found is Stats {
+  matches: (stats: FileStats, stamp: DiskStamp) => boolean,
+): found is FileStats {
   return found?.isFile() === true && matches(found, expected)
 }
 

@@ -2,13 +2,13 @@
  * Where replaced and removed contents go for a while: `<state>/trash/<YYYY-MM-DD>/<hhmmss>-<random>/<path>`, times in
  * UTC. A person finds a file there under its own path.
  */
-import { constants, existsSync } from 'node:fs'
-import { copyFile, open, readdir, rm, rmdir, stat, utimes } from 'node:fs/promises'
+import { constants } from 'node:fs'
 import path from 'node:path'
 import type { FilePath } from '../model/file-state.ts'
 import { nameOf, parentOf } from '../model/path.ts'
+import type { FileCalls } from './file-calls.ts'
 import { holdFolder } from './safe-path.ts'
-import { makeOwnFolder, type StepContext } from './steps.ts'
+import { lstatOrNull, makeOwnFolder, type StepContext } from './steps.ts'
 import { isMissing, isNameRefused, systemCode } from './system-error.ts'
 
 /** Moves a file (by its system path) into the trash under the workspace path that it had. */
@@ -34,7 +34,7 @@ async function moveInto(context: StepContext, file: string, base: string, filePa
     context.calls.renameSync(file, target)
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error
-    await copyDurably(file, target)
+    await copyDurably(context.calls, file, target)
     context.calls.unlinkSync(file)
   } finally {
     held.folder.close()
@@ -42,38 +42,38 @@ async function moveInto(context: StepContext, file: string, base: string, filePa
 }
 
 /** Copies to a name that is free, with times and mode, and returns when it is on the disk. */
-export async function copyDurably(source: string, target: string): Promise<void> {
-  const { COPYFILE_EXCL, COPYFILE_FICLONE } = constants
-  const { atime, mtime } = await stat(source)
+export async function copyDurably(calls: FileCalls, source: string, target: string): Promise<void> {
+  // Half a microsecond more, since the system truncates.
+  const mtime = (Math.round(calls.lstatSync(source).mtimeMs * 1_000) + 0.5) / 1e6
   try {
-    await copyFile(source, target, COPYFILE_EXCL | COPYFILE_FICLONE)
-    await utimes(target, atime, mtime)
-    const handle = await open(target, 'r')
+    await calls.copyFile(source, target)
+    const fd = calls.openSync(target, constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
-      await handle.sync()
+      calls.futimesSync(fd, mtime, mtime)
+      await calls.fsync(fd)
     } finally {
-      await handle.close()
+      calls.closeSync(fd)
     }
   } catch (error) {
-    if (systemCode(error) !== 'EEXIST') await rm(target, { force: true })
+    if (systemCode(error) !== 'EEXIST') await calls.remove(target)
     throw error
   }
 }
 
 /** Removes drawers that were filled before `beforeMs`, and days that are empty. */
-export async function emptyTrash(stateFolder: string, beforeMs: number): Promise<void> {
+export async function emptyTrash(calls: FileCalls, stateFolder: string, beforeMs: number): Promise<void> {
   const trash = path.join(stateFolder, 'trash')
-  if (!existsSync(trash)) return
-  for (const day of await readdir(trash)) {
+  if (lstatOrNull(calls, trash) === null) return
+  for (const day of await calls.readdir(trash)) {
     if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) continue
-    for (const drawer of await readdir(path.join(trash, day))) {
+    for (const drawer of await calls.readdir(path.join(trash, day))) {
       const time = /^(\d{2})(\d{2})(\d{2})-/.exec(drawer)
       if (time === null) continue
       const filledAtMs = Date.parse(`${day}T${time[1]}:${time[2]}:${time[3]}Z`)
-      if (filledAtMs < beforeMs) await rm(path.join(trash, day, drawer), { recursive: true, force: true })
+      if (filledAtMs < beforeMs) await calls.remove(path.join(trash, day, drawer))
     }
     try {
-      await rmdir(path.join(trash, day))
+      calls.rmdirSync(path.join(trash, day))
     } catch (error) {
       if (!isMissing(error) && systemCode(error) !== 'ENOTEMPTY') throw error
     }

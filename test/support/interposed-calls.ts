@@ -10,7 +10,7 @@ export interface InterposedCalls {
   readonly calls: FileCalls
   /** Calls made since the last `arm`. */
   count(): number
-  /** Before call number `at` (from 0) `act` runs; what it throws the call throws. */
+  /** Before call number `at` (from 0) `act` runs; what it throws the call throws, or rejects with. */
   arm(at: number, act: (call: UpcomingCall) => void): void
 }
 
@@ -18,31 +18,19 @@ export function interposeCalls(): InterposedCalls {
   let made = 0
   let armedAt = Number.POSITIVE_INFINITY
   let act: (call: UpcomingCall) => void = () => undefined
-  const names = Object.keys({
-    closeSync: 0,
-    fchmodSync: 0,
-    fchownSync: 0,
-    fstatSync: 0,
-    futimesSync: 0,
-    linkSync: 0,
-    lstatSync: 0,
-    mkdirSync: 0,
-    openSync: 0,
-    readdirSync: 0,
-    readlinkSync: 0,
-    realpathSync: 0,
-    renameSync: 0,
-    rmdirSync: 0,
-    statfsSync: 0,
-    unlinkSync: 0,
-  } satisfies Record<keyof FileCalls, 0>) as (keyof FileCalls)[]
-  const wrapped = names.map((name) => {
-    const original = systemFileCalls[name] as (...args: unknown[]) => unknown
-    const call = (...args: unknown[]) => {
-      if (made++ === armedAt) act({ name, args })
-      return original(...args)
+  const slipIn = (call: UpcomingCall) => {
+    if (made++ === armedAt) act(call)
+  }
+  const wrapped = Object.entries(systemFileCalls).map(([name, original]) => {
+    if (typeof original !== 'function') return [name, original]
+    const make = original as (...args: unknown[]) => unknown
+    const upcoming = (args: unknown[]) => ({ name: name as keyof FileCalls, args })
+    const sync = (...args: unknown[]) => {
+      slipIn(upcoming(args))
+      return make(...args)
     }
-    return [name, call]
+    const async = async (...args: unknown[]) => sync(...args)
+    return [name, name.endsWith('Sync') ? sync : async]
   })
   return {
     calls: Object.fromEntries(wrapped) as FileCalls,

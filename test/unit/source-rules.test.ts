@@ -147,6 +147,21 @@ function bannedNames(files: readonly SourceFile[]): string[] {
   })
 }
 
+/** Parts of the workspace that watch the real system, whatever the file calls are. */
+const besidesFileCalls = ['file-calls', 'watch-folder', 'watch-worker', 'folder-watches', 'native-changes']
+
+/** The constants of `node:fs` are no access. */
+function besidePort(files: readonly SourceFile[]): string[] {
+  return files
+    .filter(({ folder }) => folder === 'workspace')
+    .filter(({ path }) => !besidesFileCalls.some((name) => path === `workspace/${name}.ts`))
+    .filter(({ code, imports }) => {
+      const fileSystem = imports.filter(({ target }) => /^(node:)?fs(\/promises)?$/.test(target))
+      return fileSystem.some(({ typeOnly }) => !typeOnly) && !/import \{ constants \} from/.test(code)
+    })
+    .map(({ path }) => `${path} reaches the file system beside the FileCalls that it is handed`)
+}
+
 describe('the source in src/', () => {
   const files = readSources()
 
@@ -172,6 +187,10 @@ describe('the source in src/', () => {
 
   it('takes time, chance, environment and files only where they belong', () => {
     expect(bannedNames(files)).toEqual([])
+  })
+
+  it('reaches the disk of the workspace through its port only', () => {
+    expect(besidePort(files)).toEqual([])
   })
 })
 
@@ -228,6 +247,17 @@ describe('the rules', () => {
     expect(wrongSpellings([file('model/a.ts', "import './b.js'")])).toHaveLength(1)
     expect(wrongSpellings([file('model/a.ts', "import { b } from './b'")])).toHaveLength(1)
     expect(wrongSpellings([file('model/a.ts', "import { b } from './b.ts'", "import 'zod'")])).toEqual([])
+  })
+
+  it('find an access to the file system beside the port', () => {
+    for (const line of ["import fs from 'node:fs'", "import { constants, fsync } from 'node:fs'"]) {
+      expect(besidePort([file('workspace/a.ts', line)]), line).toHaveLength(1)
+      expect(besidePort([file('database/a.ts', line), file('workspace/file-calls.ts', line)]), line).toEqual(
+        [],
+      )
+    }
+    for (const line of ["import { constants } from 'node:fs'", "import type { Stats } from 'node:fs'"])
+      expect(besidePort([file('workspace/a.ts', line)]), line).toEqual([])
   })
 
   it('find banned names in code, and in code inside of templates, but not in words', () => {

@@ -5,9 +5,10 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { comparePaths } from '../../../src/model/path.ts'
+import { type FileCalls, systemFileCalls } from '../../../src/workspace/file-calls.ts'
 import { hashFile } from '../../../src/workspace/hash-file.ts'
 import { createIgnoreRules } from '../../../src/workspace/ignore-rules.ts'
-import { lookAt, type ScanCalls, systemScanCalls, walk } from '../../../src/workspace/scan.ts'
+import { lookAt, type ScanCalls, walk } from '../../../src/workspace/scan.ts'
 import { systemFailure } from '../../support/interposed-calls.ts'
 import {
   openTemporaryWorkspace,
@@ -112,7 +113,7 @@ describe('scan', () => {
 
   it('takes no failing call for an absence, whichever it is', () => {
     for (const file of ['a', 'd/e/f', 'd/g', 'h/i']) temporary.write(file, '1')
-    const whole = walkAll(systemScanCalls).entries
+    const whole = walkAll(systemFileCalls).entries
     for (const code of ['EIO', 'EACCES', 'ENOTCONN', 'EMFILE'])
       for (let at = 0; ; at++) {
         let made = 0
@@ -120,14 +121,14 @@ describe('scan', () => {
           if (made++ === at) throw systemFailure(code)
         }
         const calls: ScanCalls = {
-          readdir: (folder) => {
+          readEntriesSync: (folder) => {
             fail()
-            return systemScanCalls.readdir(folder)
+            return systemFileCalls.readEntriesSync(folder)
           },
-          readdirBytes: systemScanCalls.readdirBytes,
-          lstat: (target) => {
+          readNamesSync: systemFileCalls.readNamesSync,
+          lstatSync: (target) => {
             fail()
-            return systemScanCalls.lstat(target)
+            return systemFileCalls.lstatSync(target)
           },
         }
         let found: ReturnType<typeof walkAll>
@@ -154,13 +155,13 @@ describe('scan', () => {
     temporary.write('a', '1')
     let looks = 0
     const calls: ScanCalls = {
-      ...systemScanCalls,
-      readdir: (folder) => {
+      ...systemFileCalls,
+      readEntriesSync: (folder) => {
         if (looks++ === 0) {
           fs.renameSync(temporary.root, `${temporary.root}-old`)
           fs.mkdirSync(temporary.root)
         }
-        return systemScanCalls.readdir(folder)
+        return systemFileCalls.readEntriesSync(folder)
       },
     }
     expect(() => walkAll(calls)).toThrow(expect.objectContaining({ code: 'workspace-vanished' }))
@@ -168,10 +169,10 @@ describe('scan', () => {
 
   it('tells nothing of a single look that fails', () => {
     const calls = {
-      ...systemScanCalls,
-      lstat: (target: string) => {
+      ...systemFileCalls,
+      lstatSync: (target: string) => {
         if (target.endsWith('d')) throw systemFailure('EIO')
-        return systemScanCalls.lstat(target)
+        return systemFileCalls.lstatSync(target)
       },
     }
     expect(lookAt({ root: temporary.root, path: 'd/a', rules, calls })).toEqual({
@@ -226,21 +227,21 @@ describe('hash', () => {
   it('reads again what changed meanwhile, and gives up on what keeps changing', () => {
     temporary.write('a', 'one')
     let reads = 0
-    const once = {
-      fstat: (fd: number) => fs.fstatSync(fd),
-      read: (fd: number, buffer: Buffer) => {
+    const once: FileCalls = {
+      ...systemFileCalls,
+      readSync: (...args) => {
         if (reads++ === 1) fs.writeFileSync(temporary.at('a'), 'twotwo')
-        return fs.readSync(fd, buffer, 0, buffer.length, null)
+        return systemFileCalls.readSync(...args)
       },
     }
     const { hash, stamp } = hashFile(temporary.root, 'a', { calls: once })
     expect(hash).toBe(createHash('sha256').update('twotwo').digest('hex'))
     expect(stamp.size).toBe(6)
-    const always = {
+    const always: FileCalls = {
       ...once,
-      read: (fd: number, buffer: Buffer) => {
+      readSync: (...args) => {
         fs.appendFileSync(temporary.at('a'), '.')
-        return fs.readSync(fd, buffer, 0, buffer.length, null)
+        return systemFileCalls.readSync(...args)
       },
     }
     expect(() => hashFile(temporary.root, 'a', { calls: always })).toThrow(
@@ -250,9 +251,9 @@ describe('hash', () => {
 
   it('says when a file cannot be read', () => {
     temporary.write('a', '1')
-    const calls = {
-      fstat: (fd: number) => fs.fstatSync(fd),
-      read: () => {
+    const calls: FileCalls = {
+      ...systemFileCalls,
+      readSync: () => {
         throw systemFailure('EIO')
       },
     }
