@@ -11,6 +11,7 @@ import { textMerger } from '../reconcile/merge-text.ts'
 import { openUndiciTransport } from '../remote/undici-transport.ts'
 import { openWebdavRemote } from '../remote/webdav-remote.ts'
 import { withRetry } from '../remote/with-retry.ts'
+import { durableFilesMax } from '../sync/apply-local.ts'
 import type { SyncContext } from '../sync/context.ts'
 import { Engine } from '../sync/engine.ts'
 import { checkpointBytesMin, trashAgeMs } from '../sync/maintenance.ts'
@@ -171,6 +172,7 @@ async function compose(
       maxDelete: configuration.sync.maxDelete,
       policyFor: () => configuration.sync.conflicts,
       checkpointBytesMin,
+      durableFilesMax,
       retry: configuration.sync.retry,
     },
     emit: (event) => events.emit(event),

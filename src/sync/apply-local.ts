@@ -17,8 +17,8 @@ import type { PlannedFile, PlanPage } from './plan.ts'
 import type { RunState } from './run-state.ts'
 import { pulledAtKey } from './verify-pulled.ts'
 
-/** Fewer files than this are each brought to the disk for good; more are listed until the next barrier. */
-const durableFilesMax = 64
+/** Up to so many files are each brought to the disk for good; more are listed until the next barrier. */
+export const durableFilesMax = 64
 /** Rows written together. */
 const rowsPerTransaction = 200
 
@@ -85,7 +85,7 @@ class Applier {
 
   private async carryOut(steps: readonly Step[]): Promise<void> {
     const places = steps.flatMap((step) => (step.kind === 'place' ? [step] : []))
-    const isDurable = places.length <= durableFilesMax
+    const isDurable = places.length <= this.context.settings.durableFilesMax
     if (!isDurable) this.listPulled(places)
     await breathe()
     this.fetcher = new ContentFetcher(this.context, this.state, {

@@ -23,6 +23,7 @@ import type { Remote } from '../../src/remote/remote.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../../src/remote/transport.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
 import { withRetry } from '../../src/remote/with-retry.ts'
+import { durableFilesMax } from '../../src/sync/apply-local.ts'
 import type { SyncContext } from '../../src/sync/context.ts'
 import { Engine } from '../../src/sync/engine.ts'
 import type { RunRequest } from '../../src/sync/job.ts'
@@ -194,6 +195,7 @@ export class Replica {
         },
         policyFor: () => this.policy,
         checkpointBytesMin,
+        durableFilesMax,
         retry,
       },
       emit: (event) => {

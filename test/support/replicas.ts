@@ -9,6 +9,7 @@ import type { JsonObject } from '../../src/model/json.ts'
 import { textMerger } from '../../src/reconcile/merge-text.ts'
 import type { Transport, TransportRequest } from '../../src/remote/transport.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
+import { durableFilesMax } from '../../src/sync/apply-local.ts'
 import type { SyncContext, SyncSettings } from '../../src/sync/context.ts'
 import { executeRun, type RunSteps } from '../../src/sync/execute-run.ts'
 import { checkpointBytesMin } from '../../src/sync/maintenance.ts'
@@ -110,6 +111,7 @@ async function openReplica(
       maxDelete: { fraction: 0.5, atLeast: 10 },
       policyFor: () => 'manual',
       checkpointBytesMin,
+      durableFilesMax,
       retry: { attempts: 2, baseMs: 1, maxMs: 5 },
       ...options.settings,
     },
