@@ -1,7 +1,7 @@
 /** Checkpoints: the whole state at one version as one SQLite file, and its copy for people. */
 import type { ChainPoint, CheckpointReference } from '../model/changeset.ts'
 import type { ContentSink, ContentSource } from '../model/content.ts'
-import { DavitError } from '../model/errors.ts'
+import { DavitError, isDavitError } from '../model/errors.ts'
 import type { ContentHash } from '../model/file-state.ts'
 import { checkpointBytesMax } from '../model/limits.ts'
 import { answerError, isSuccess, type StoreContext } from './answer.ts'
@@ -29,13 +29,19 @@ export async function writeCheckpoint(
     { folder: checkpointsFolder, name: (token) => checkpointName(point.version, hash, token), hash, source },
     signal,
   )
-  await copyForPeople(context, name, source, signal)
+  try {
+    await copyForPeople(context, name, source, signal)
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (!isDavitError(error)) throw error
+    context.onNotice(`${metadataName} was not replaced: ${error.message}`)
+  }
   return { version: point.version, chainHash: point.hash, name, hash, size: source.size }
 }
 
 /**
  * `metadata.db`, by COPY, else by PUT. No instance ever reads it and it may be torn while it is replaced: a server that
- * refuses is a notice, not a failure, and the next checkpoint tries again.
+ * refuses, or a connection that breaks, is a notice, not a failure, and the next checkpoint tries again.
  */
 async function copyForPeople(
   context: StoreContext,

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { DavitError } from '../../../src/model/errors.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../../../src/remote/transport.ts'
 import { openWebdavRemote } from '../../../src/remote/webdav-remote.ts'
 import { collectingSink, encodeChain, sha256Of, sourceOf } from '../../support/changesets.ts'
@@ -161,4 +162,16 @@ it('a folder that the server is too busy to make is asked for again, as rclone a
   )
   await clock.run(remote.writeContent(hash, sourceOf(bytes)))
   expect(server.log.map((line) => line.split(' ')[0])).toEqual(['MKCOL', 'PUT'])
+})
+
+it('a checkpoint stands also where the copy for people breaks off, and the copy is told of', async () => {
+  const { clock, remote, server } = open((request) =>
+    request.method === 'COPY' || request.name === 'metadata.db'
+      ? Promise.reject(new DavitError('remote-unreachable', 'the connection was cut', { action: 'retry' }))
+      : null,
+  )
+  const point = { version: 7, hash: 'a'.repeat(64) }
+  const written = await clock.run(remote.writeCheckpoint(point, { hash, source: sourceOf(bytes) }))
+  expect(written).toMatchObject({ version: 7, hash, size: bytes.length })
+  expect([...server.files.keys()].filter((name) => name.endsWith(written.name))).toHaveLength(1)
 })
