@@ -179,3 +179,16 @@ it('a folder that the server is too busy to make is asked for again, as rclone a
   await clock.run(remote.writeContent(hash, sourceOf(bytes)))
   expect(server.log.map((line) => line.split(' ')[0])).toEqual(['MKCOL', 'PUT'])
 })
+
+it('a checkpoint counts also when the connection breaks while it is copied for people', async () => {
+  const checkpoint = { version: 1, hash: 'c'.repeat(64) }
+  for (const fault of [{ lostReply: 1 }, { lostRequest: 1 }]) {
+    const { clock, random, remote } = open((request, inner) =>
+      request.method === 'COPY' ? withFaults(inner, fault, clock, random).request(request) : null,
+    )
+    const reference = await clock.run(remote.writeCheckpoint(checkpoint, { hash, source: sourceOf(bytes) }))
+    const sink = collectingSink()
+    await clock.run(remote.readCheckpoint(reference, sink))
+    expect(sha256Of(sink.bytes())).toBe(hash)
+  }
+})
