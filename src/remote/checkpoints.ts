@@ -29,19 +29,13 @@ export async function writeCheckpoint(
     { folder: checkpointsFolder, name: (token) => checkpointName(point.version, hash, token), hash, source },
     signal,
   )
-  try {
-    await copyForPeople(context, name, source, signal)
-  } catch (error) {
-    signal?.throwIfAborted()
-    if (!isDavitError(error)) throw error
-    context.onNotice(`${metadataName} was not replaced: ${error.message}`)
-  }
+  await copyForPeople(context, name, source, signal)
   return { version: point.version, chainHash: point.hash, name, hash, size: source.size }
 }
 
 /**
  * `metadata.db`, by COPY, else by PUT. No instance ever reads it and it may be torn while it is replaced: a server that
- * refuses, or a connection that breaks, is a notice, not a failure, and the next checkpoint tries again.
+ * refuses or breaks off is a notice, not a failure, and the next checkpoint tries again.
  */
 async function copyForPeople(
   context: StoreContext,
@@ -49,14 +43,28 @@ async function copyForPeople(
   source: ContentSource,
   signal?: AbortSignal,
 ): Promise<void> {
-  const copy: TransportRequest = { method: 'COPY', name, destination: metadataName, overwrite: true, signal }
-  const copied = await context.transport.request(copy)
-  await copied.discard()
-  if (isSuccess(copied.status)) return
-  const put: TransportRequest = { method: 'PUT', name: metadataName, body: source, signal }
-  const response = await context.transport.request(put)
-  await response.discard()
-  if (!isSuccess(response.status)) context.onNotice(answerError(context, put, response, '201 or 204').message)
+  try {
+    const copy: TransportRequest = {
+      method: 'COPY',
+      name,
+      destination: metadataName,
+      overwrite: true,
+      signal,
+    }
+    const copied = await context.transport.request(copy)
+    await copied.discard()
+    if (isSuccess(copied.status)) return
+    const put: TransportRequest = { method: 'PUT', name: metadataName, body: source, signal }
+    const response = await context.transport.request(put)
+    await response.discard()
+    if (!isSuccess(response.status))
+      context.onNotice(answerError(context, put, response, '201 or 204').message)
+  } catch (error) {
+    signal?.throwIfAborted()
+    // phodav closes every second connection on which it replaces something. The checkpoint itself is whole by now.
+    if (!isDavitError(error, 'remote-unreachable', 'remote-unexpected')) throw error
+    context.onNotice(error.message)
+  }
 }
 
 export async function readCheckpoint(

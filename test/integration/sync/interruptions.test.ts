@@ -323,3 +323,24 @@ test.each([
   expect(bob.read(arrived)).toBe('edited since')
   await converge(ann, bob)
 })
+
+test('a changeset whose upload is in doubt is committed under another name, so that the first may still arrive, cut', async () => {
+  const { ann, bob } = await openPair(before)
+  let late: Request | null = null
+  ann.network = async (request, send) => {
+    if (late !== null || request.method !== 'PUT' || !request.name.startsWith('changes/'))
+      return send(request)
+    late = request
+    throw cut()
+  }
+  edits(ann)
+  expectWell(await ann.sync())
+  const names = ann.sent
+    .filter(({ method, name }) => method === 'PUT' && name.startsWith('changes/'))
+    .map(({ name }) => name)
+  expect(new Set(names.slice(-2)).size).toBe(2)
+  const { name, body } = late as unknown as { name: string; body: Uint8Array }
+  await ann.dav.connect().request({ method: 'PUT', name, body: body.subarray(0, 10) })
+  expectWell(await bob.sync())
+  expect(bob.tree()).toEqual(after)
+})

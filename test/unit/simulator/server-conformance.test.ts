@@ -4,23 +4,26 @@ import { profileNames, profiles } from '../../simulator/profiles.ts'
 import { createSimulatedServer } from '../../simulator/server.ts'
 import { createSeededRandom, createVirtualClock } from '../../support/virtual-clock.ts'
 
-// On the gateway's copying MOVE commits may fork: its own test is the property test of racing commits.
-for (const name of profileNames.filter((each) => each !== 'gateway')) {
-  runRemoteSuite(`a simulated ${name}`, async () => {
-    const clock = createVirtualClock()
-    const random = createSeededRandom(7)
-    const server = createSimulatedServer({
-      profile: profiles[name],
-      clock,
-      random,
-      latencyMs: { min: 1, max: 20 },
-    })
-    return {
-      connect: () => server.connect({ name: 'client', clock }),
-      clock,
-      random,
-      run: (work) => clock.run(work),
-      cleanUp: async () => {},
-    }
-  })
+for (const name of profileNames) {
+  runRemoteSuite(
+    `a simulated ${name}`,
+    async () => {
+      const clock = createVirtualClock()
+      const random = createSeededRandom(7)
+      const server = createSimulatedServer({
+        profile: profiles[name],
+        clock,
+        random,
+        latencyMs: { min: 1, max: 20 },
+      })
+      return {
+        connect: () => server.connect({ name: 'client', clock }),
+        clock,
+        random,
+        run: (work) => clock.run(work),
+        cleanUp: async () => {},
+      }
+    },
+    { moveIsRename: profiles[name].move.how === 'rename' },
+  )
 }
