@@ -61,7 +61,8 @@ export interface RecordedGuarantees {
 
   readonly caseMatters: boolean
   readonly normalisationMatters: boolean
-  readonly nameBytesMax: number
+  /** How long a name may be: 255 bytes, at least 240 (a temporary name is longer, by a varying number), or less. */
+  readonly names: 'full' | 'nearly' | 'short'
   /** Names that are not kept as they are. */
   readonly oddNames: Readonly<Partial<Record<OddName, Exclude<NameFate, 'kept'>>>>
 
@@ -105,7 +106,7 @@ const common = {
   replacedBreaksOff: 'never',
   caseMatters: true,
   normalisationMatters: true,
-  nameBytesMax: 255,
+  names: 'full',
   oddNames: {},
   sendsDate: true,
   encodings: [],
@@ -126,7 +127,7 @@ export const recordedGuarantees: Readonly<Record<ServerKind, RecordedGuarantees>
   },
 
   // A temporary file with a longer name comes first.
-  lighttpd: { ...common, nameBytesMax: 245 },
+  lighttpd: { ...common, names: 'nearly' },
 
   rclone: {
     ...common,
@@ -250,7 +251,7 @@ export function measuredGuarantees(
     replacedBreaksOff: seen(uploads.replacing.failed),
     caseMatters: names.caseMatters,
     normalisationMatters: names.normalisationMatters,
-    nameBytesMax: names.nameBytesMax,
+    names: names.nameBytesMax === 255 ? 'full' : names.nameBytesMax >= 240 ? 'nearly' : 'short',
     oddNames: Object.fromEntries(Object.entries(names.odd).filter(([, fate]) => fate !== 'kept')),
     sendsDate: place.clockSkewMs !== null,
     encodings: traffic.encodings,

@@ -33,7 +33,7 @@ export async function doctor(context: CommandContext): Promise<number> {
     report = await context.engine.examine(configuration, { signal: stop.signal, onProgress: steps.show })
   } catch (error) {
     if (!stop.signal.aborted) throw error
-    io.stderr.write('davit: interrupted; the scratch folder was removed\n')
+    io.stderr.write('davit: interrupted\n')
     return exitCodes.interrupted
   } finally {
     steps.close()
