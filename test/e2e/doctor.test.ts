@@ -56,7 +56,7 @@ describe('doctor', () => {
     const report = end.json<DoctorReport & Record<string, unknown>>()
     expect(report.error).toBeNull()
     expect([...report.server, ...report.machine].filter(({ level }) => level === 'missing')).toEqual([])
-    expect(report.facts.server?.rename).toMatchObject({ several: 0, none: 0 })
+    expect(report.facts.server?.rename).toMatchObject({ several: 0, lost: 0 })
     expect(report.facts.machine.index).toMatchObject({ check: 'ok', forks: 0 })
     expect(scratch()).toEqual([])
     const synced = await bench.run(['sync', '--json'], { cwd: bench.path('a') })

@@ -37,7 +37,8 @@ export interface RecordedGuarantees {
 
   /** One file, many clients, each renames it to a name of its own. */
   readonly renameSeveralHolders: Seen
-  readonly renameNoHolder: Seen
+  readonly renameLost: Seen
+  readonly renameIdle: Seen
   readonly renameTorn: Seen
   readonly renameSourceLeft: Seen
   /** A mover that had nothing was told that it had the file; the one that had it was told otherwise. */
@@ -90,7 +91,8 @@ const common = {
   marksFolders: true,
   hrefs: 'path',
   renameSeveralHolders: 'never',
-  renameNoHolder: 'never',
+  renameLost: 'never',
+  renameIdle: 'never',
   renameTorn: 'never',
   renameSourceLeft: 'never',
   renameFalseSuccess: 'never',
@@ -235,7 +237,8 @@ export function measuredGuarantees(
     marksFolders: listing.marksFolders,
     hrefs: listing.hrefs,
     renameSeveralHolders: seen(rename.several),
-    renameNoHolder: seen(rename.none),
+    renameLost: seen(rename.lost),
+    renameIdle: seen(rename.idle),
     renameTorn: seen(rename.torn),
     renameSourceLeft: seen(rename.sourceLeft),
     renameFalseSuccess: seen(rename.falseSuccess),

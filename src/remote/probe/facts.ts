@@ -72,10 +72,12 @@ export interface RenameFacts {
   /** Rounds by how many movers had the file afterwards. */
   readonly one: number
   readonly several: number
-  readonly none: number
+  /** Nobody had it, and it was gone; nobody had it, and it stood where it was. */
+  readonly lost: number
+  readonly idle: number
   /** Rounds in which a name held other bytes than the file had. */
   readonly torn: number
-  /** Rounds in which the old name was still there. */
+  /** Rounds in which somebody had it and the old name was still there. */
   readonly sourceLeft: number
   /** Answers of success to a mover that had nothing, and others than success to the one that had the file. */
   readonly falseSuccess: number

@@ -98,12 +98,12 @@ export function judgeMoves(facts: MoveFacts): Finding[] {
 export function judgeRename(facts: RenameFacts): Finding[] {
   const id = 'rename'
   const { rounds, movers } = facts
-  if (facts.none > 0 || facts.torn > 0) {
+  if (facts.lost > 0 || facts.torn > 0) {
     return [
       {
         id,
         level: 'missing',
-        summary: `not safe: in ${facts.none + facts.torn} of ${rounds} rounds a file that ${movers} clients renamed at once was lost or damaged`,
+        summary: `not safe: in ${facts.lost + facts.torn} of ${rounds} rounds a file that ${movers} clients renamed at once was lost or damaged`,
         advice: otherServer,
       },
     ]
@@ -118,6 +118,9 @@ export function judgeRename(facts: RenameFacts): Finding[] {
       },
     ]
   }
+  // Nobody could rename it even once: that is told of MOVE.
+  if (facts.one === 0) return []
+  const idle = facts.idle > 0 ? ` In ${facts.idle} more nobody got through; Davit tries again.` : ''
   const lies =
     facts.falseSuccess > 0
       ? ` Others were told ${facts.falseSuccess} times that they had it, too; Davit looks instead of believing.`
@@ -126,7 +129,7 @@ export function judgeRename(facts: RenameFacts): Finding[] {
     {
       id,
       level: 'good',
-      summary: `safe: of ${movers} clients that renamed one file at once, exactly one had it in each of ${rounds} rounds.${lies}`,
+      summary: `safe: of ${movers} clients that renamed one file at once, exactly one had it in each of ${facts.one} rounds.${idle}${lies}`,
     },
   ]
 }

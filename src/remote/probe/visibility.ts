@@ -1,5 +1,5 @@
 /** Whether a finished write is seen by the next read of somebody else, several pairs of clients at once. */
-import { ask, get, list, type ProbeContext, put, sameBytes, type Told } from './client.ts'
+import { ask, get, isDone, list, type ProbeContext, put, sameBytes, type Told } from './client.ts'
 import type { VisibilityFacts } from './facts.ts'
 
 interface Tally {
@@ -53,7 +53,7 @@ async function runLane(
     await look([], first)
     await put(context, folder + first, `content ${lane}`, writer)
     await look([first], second)
-    await ask(
+    const moved = await ask(
       context,
       {
         method: 'MOVE',
@@ -64,9 +64,11 @@ async function runLane(
       },
       { client: writer },
     )
-    await look([second], first)
-    await ask(context, { method: 'DELETE', name: folder + second }, { client: writer })
-    await look([], second)
+    // A rename that was refused is nothing to be seen.
+    const [last, gone] = isDone(moved.status) ? [second, first] : [first, second]
+    await look([last], gone)
+    await ask(context, { method: 'DELETE', name: folder + last }, { client: writer })
+    await look([], last)
     await put(context, `${folder}replaced`, `replaced in round ${round}`, writer)
     const replaced = await get(context, `${folder}replaced`, reader)
     tally.replacedLooks++
