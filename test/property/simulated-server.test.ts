@@ -7,7 +7,7 @@ import { type ChainPoint, emptyStorePoint } from '../../src/model/changeset.ts'
 import type { Remote } from '../../src/remote/remote.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
 import { withRetry } from '../../src/remote/with-retry.ts'
-import { drawFaults, faultKinds, faultRules } from '../simulator/faults.ts'
+import { drawFaults, drawStates, faultKinds, faultRules, outageKinds } from '../simulator/faults.ts'
 import { type ProfileName, profileNames, profiles } from '../simulator/profiles.ts'
 import { createSimulatedServer, type Effect } from '../simulator/server.ts'
 import { createWriter } from '../simulator/writer.ts'
@@ -18,7 +18,9 @@ const { DAVIT_SIMULATED_SEEDS: askedSeeds, DAVIT_SIMULATED_FROM: askedFrom } = p
 /** Seeds for each profile. */
 const seeds = Number(askedSeeds ?? '5')
 const from = Number(askedFrom ?? '1')
-const chaosMs = 600_000
+/** How long one swarm of faults lasts, and how many there are for one seed. */
+const swarmMs = 200_000
+const swarms = 3
 
 async function chainOf(remote: Remote): Promise<ChainPoint[]> {
   const listing = await remote.listHeads()
@@ -82,9 +84,15 @@ async function simulate(name: ProfileName, seed: number): Promise<Outcome> {
   await clock.run(
     (async () => {
       await observer.createStore()
-      server.setFaults(drawFaults(random))
-      const working = Promise.all(writers.map((writer) => writer.work(3)))
-      await Promise.race([working, clock.sleep(chaosMs)])
+      let isDone = false
+      server.setFaults({ ...drawFaults(random), ...drawStates(random) })
+      const working = Promise.all(writers.map((writer) => writer.work(3))).finally(() => {
+        isDone = true
+      })
+      for (let swarm = 0; swarm < swarms && !isDone; swarm++) {
+        await Promise.race([working, clock.sleep(swarmMs)])
+        server.setFaults({ ...drawFaults(random), ...drawStates(random) })
+      }
       server.setFaults({})
       await working
       // Late requests still arrive; they change nothing.
@@ -122,10 +130,18 @@ describe('racing commits over a simulated server', () => {
   }
 
   it('every kind of fault inside the model has happened', () => {
-    const never = faultKinds.filter(
-      (kind) => faultRules[kind].model === 'inside' && (totals.get(kind) ?? 0) === 0,
-    )
-    expect(never).toEqual([])
+    const kinds = [
+      ...faultKinds.filter((kind) => faultRules[kind].model === 'inside'),
+      ...outageKinds.map((kind) => `outage ${kind}`),
+      'quota',
+      'bodyLimit',
+      'dateSkew',
+      // What follows from faults and profiles together.
+      'given up',
+      'killed',
+      'busy name',
+    ]
+    expect(kinds.filter((kind) => (totals.get(kind) ?? 0) === 0)).toEqual([])
   })
 
   it('the same seed gives the same run', async () => {
