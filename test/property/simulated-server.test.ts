@@ -7,7 +7,14 @@ import { type ChainPoint, emptyStorePoint } from '../../src/model/changeset.ts'
 import type { Remote } from '../../src/remote/remote.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
 import { withRetry } from '../../src/remote/with-retry.ts'
-import { drawFaults, drawStates, faultKinds, faultRules, outageKinds } from '../simulator/faults.ts'
+import {
+  drawFaults,
+  drawStates,
+  faultKinds,
+  faultRules,
+  outageKinds,
+  type SwarmOptions,
+} from '../simulator/faults.ts'
 import { type ProfileName, profileNames, profiles } from '../simulator/profiles.ts'
 import { createSimulatedServer, type Effect } from '../simulator/server.ts'
 import { createWriter } from '../simulator/writer.ts'
@@ -16,7 +23,7 @@ import { createSeededRandom, createVirtualClock } from '../support/virtual-clock
 
 const { DAVIT_SIMULATED_SEEDS: askedSeeds, DAVIT_SIMULATED_FROM: askedFrom } = process.env
 /** Seeds for each profile. */
-const seeds = Number(askedSeeds ?? '5')
+const seeds = Number(askedSeeds ?? '3')
 const from = Number(askedFrom ?? '1')
 /** How long one swarm of faults lasts, and how many there are for one seed. */
 const swarmMs = 200_000
@@ -41,7 +48,7 @@ interface Outcome {
 }
 
 /** One seed: chaos, then healing, then the checks. */
-async function simulate(name: ProfileName, seed: number): Promise<Outcome> {
+async function simulate(name: ProfileName, seed: number, swarm: SwarmOptions = {}): Promise<Outcome> {
   const clock = createVirtualClock()
   const random = createSeededRandom(seed * 100 + profileNames.indexOf(name))
   const trace: string[] = []
@@ -85,13 +92,14 @@ async function simulate(name: ProfileName, seed: number): Promise<Outcome> {
     (async () => {
       await observer.createStore()
       let isDone = false
-      server.setFaults({ ...drawFaults(random), ...drawStates(random) })
+      const distort = () => server.setFaults({ ...drawFaults(random, swarm), ...drawStates(random) })
+      distort()
       const working = Promise.all(writers.map((writer) => writer.work(3))).finally(() => {
         isDone = true
       })
-      for (let swarm = 0; swarm < swarms && !isDone; swarm++) {
+      for (let drawn = 1; drawn <= swarms && !isDone; drawn++) {
         await Promise.race([working, clock.sleep(swarmMs)])
-        server.setFaults({ ...drawFaults(random), ...drawStates(random) })
+        if (drawn < swarms) distort()
       }
       server.setFaults({})
       await working
@@ -120,7 +128,8 @@ describe('racing commits over a simulated server', () => {
     it(`${name}: whatever goes wrong, acknowledged commits are one linear chain and contents are whole`, async () => {
       for (let seed = from; seed < from + seeds; seed++) {
         try {
-          const { counts } = await simulate(name, seed)
+          // The first seed has faults of every kind at once, the others any few of them.
+          const { counts } = await simulate(name, seed, seed === from ? { enabled: 1 } : {})
           for (const [what, times] of counts) totals.set(what, (totals.get(what) ?? 0) + times)
         } catch (error) {
           throw new Error(`${name}, seed ${seed}: ${(error as Error).message}`, { cause: error })
