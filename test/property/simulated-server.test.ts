@@ -125,17 +125,21 @@ describe('racing commits over a simulated server', () => {
   const totals = new Map<string, number>()
 
   for (const name of profileNames) {
-    it(`${name}: whatever goes wrong, acknowledged commits are one linear chain and contents are whole`, async () => {
-      for (let seed = from; seed < from + seeds; seed++) {
-        try {
-          // The first seed has faults of every kind at once, the others any few of them.
-          const { counts } = await simulate(name, seed, seed === from ? { enabled: 1 } : {})
-          for (const [what, times] of counts) totals.set(what, (totals.get(what) ?? 0) + times)
-        } catch (error) {
-          throw new Error(`${name}, seed ${seed}: ${(error as Error).message}`, { cause: error })
+    it(
+      `${name}: whatever goes wrong, acknowledged commits are one linear chain and contents are whole`,
+      async () => {
+        for (let seed = from; seed < from + seeds; seed++) {
+          try {
+            // The first seed has faults of every kind at once, the others any few of them.
+            const { counts } = await simulate(name, seed, seed === from ? { enabled: 1 } : {})
+            for (const [what, times] of counts) totals.set(what, (totals.get(what) ?? 0) + times)
+          } catch (error) {
+            throw new Error(`${name}, seed ${seed}: ${(error as Error).message}`, { cause: error })
+          }
         }
-      }
-    })
+      },
+      60_000 + seeds * 20_000,
+    )
   }
 
   it('every kind of fault inside the model has happened', () => {
