@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Changeset, ChangesetHash } from '../../src/model/changeset.ts'
 import { emptyStorePoint } from '../../src/model/changeset.ts'
 import { changesetName } from '../../src/remote/layout.ts'
-import { isWhole, marksOf } from './contents.ts'
+import { hashOfText, isWhole, marksOf } from './contents.ts'
 import type { History } from './history.ts'
 import type { SimulatedInstance } from './instance.ts'
 import { keptTexts, workspaceOf } from './person.ts'
@@ -39,8 +39,10 @@ export interface Harm {
   adopted: boolean
   /** A person let a plan with many deletions pass. */
   forced: boolean
-  /** A content in the store was damaged by its disk. */
-  rotten: boolean
+  /** Hashes of contents that the store's disk damaged. */
+  readonly rotten: Set<string>
+  /** The lock was taken in the name of somebody who does not exist. */
+  lockForged: boolean
 }
 
 /** Everything that any instance took for settled. */
@@ -206,6 +208,9 @@ function checkContents(outcome: Outcome, chain: ReadonlyMap<ChangesetHash, Chang
     }
   }
   const stored = contentsInStore(server)
+  // What no workspace had any more when the store's disk damaged it is lost for good.
+  for (const hash of harm.rotten)
+    if (![...live.keys()].some((text) => hashOfText(text) === hash)) stored.add(hash)
   checkReferences(instances, stored, chain, harm)
 
   const kept = new Set(outcome.all.filter(({ isGone }) => !isGone).flatMap(keptTexts))

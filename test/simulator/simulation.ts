@@ -2,7 +2,9 @@
  * One seed from its plan to the verdict: *chaos*, in which people, programs, machines and the server do what the plan
  * says, and *healing*, in which everything works again and all has to come to rest, with nothing lost.
  */
+import { verify } from '../../src/instance/verify.ts'
 import { isDavitError } from '../../src/model/errors.ts'
+import { lockLeaseMs } from '../../src/model/limits.ts'
 import { createChance } from './chance.ts'
 import { gestures, resolveAny, type Scene, slipIn } from './gestures.ts'
 import { History } from './history.ts'
@@ -69,7 +71,8 @@ class Simulation {
     forked: false,
     adopted: false,
     forced: false,
-    rotten: false,
+    rotten: new Set(),
+    lockForged: false,
   }
   private readonly ledger = new Ledger(this.harm)
   private readonly instances: SimulatedInstance[] = []
@@ -296,6 +299,7 @@ class Simulation {
         break
       }
       case 'forgeLock':
+        this.harm.lockForged = true
         server.write(
           `lock/held-${chance.uuid()}-${chance.hex(12)}`,
           server.read('lock/free') ?? new Uint8Array(),
@@ -307,8 +311,10 @@ class Simulation {
       case 'overwriteBlob': {
         // The disk of the server rots. Whoever has the content sends it again.
         const blobs = server.names().filter((name) => /^[0-9a-f]{2}\/.+/.test(name))
-        if (blobs.length > 0) server.write(chance.pick(blobs), Buffer.from('rotten'))
-        this.harm.rotten = true
+        if (blobs.length === 0) break
+        const name = chance.pick(blobs)
+        server.write(name, Buffer.from('rotten'))
+        this.harm.rotten.add(name.slice(3, 67))
         break
       }
     }
@@ -336,6 +342,8 @@ class Simulation {
     if (this.failure !== null) throw this.failure
     for (let round = 0; ; round++) {
       if (round === roundsMax) throw new Broken('L1', `no rest after ${roundsMax} rounds: ${this.standing()}`)
+      // A lock that nobody holds is broken once it has not changed for its lease.
+      if (this.harm.lockForged) await this.waitUntil(world.nowMs + 2 * lockLeaseMs)
       const before = this.versions()
       let isWell = true
       for (const instance of this.living) isWell = (await this.syncOne(instance, chance, round < 2)) && isWell
@@ -346,6 +354,14 @@ class Simulation {
         new Set(after).size === 1 &&
         this.living.every(({ index, engine }) => index.trees.counts().pending === 0 && engine.halt() === null)
       if (isQuiet) break
+    }
+    for (const instance of this.harm.rotten.size > 0 ? this.living : []) {
+      // As a person does who was told of the damage.
+      const report = instance.doing(() =>
+        instance.engine.exclusively(() => verify(instance.context, { deep: true, repair: true })),
+      )
+      this.count(`repaired ${(await world.settle(report, stepsMax))?.repaired ?? 0}`)
+      for (const each of this.living) await this.syncOne(each, chance, false)
     }
     await this.checkQuiet()
     checkAtRest({
