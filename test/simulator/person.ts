@@ -95,6 +95,7 @@ export class Person {
   remove(path: FilePath): void {
     const text = this.files().get(path)
     if (text === undefined) return
+    this.givesUp(path)
     this.history.removed(this.instance.name, path, text)
     this.disk.remove(this.at(path))
     this.touched(path)
@@ -102,7 +103,10 @@ export class Person {
 
   removeFolder(path: FilePath): void {
     for (const [file, text] of this.files())
-      if (file.startsWith(`${path}/`)) this.history.removed(this.instance.name, file, text)
+      if (file.startsWith(`${path}/`)) {
+        this.givesUp(file)
+        this.history.removed(this.instance.name, file, text)
+      }
     this.disk.remove(this.at(path))
     this.touched(path)
   }
@@ -114,6 +118,8 @@ export class Person {
     const replaced = files.get(to)
     if (replaced !== undefined) this.history.removed(this.instance.name, to, replaced)
     if (moved === undefined && replaced !== undefined) return
+    // A file that was there keeps its place and is edited by it; the one that was moved over it is deleted.
+    if (replaced !== undefined) this.givesUp(from)
     this.disk.makeFolder(this.at(parentOf(to)))
     this.disk.rename(this.at(from), this.at(to))
     this.touched(from, to)
@@ -145,6 +151,23 @@ export class Person {
   setExecutable(path: FilePath, executable: boolean): void {
     this.disk.chmod(this.at(path), executable ? 0o755 : 0o644)
     this.touched(path)
+  }
+
+  /** Deleting a file of which the conflict is known here decides it: every side is given up. */
+  private givesUp(path: FilePath): void {
+    const { trees, conflicts } = this.instance.index
+    const id = trees.localAt(path)?.id
+    if (id === undefined) return
+    const committed = trees.remoteOf(id)?.state.hash ?? null
+    for (const conflict of conflicts.ofFile(id)) {
+      if (conflict.aspect !== 'content') continue
+      const hashes = [committed, ...conflict.candidates.map(({ hash }) => hash)]
+      const sides = hashes.map((hash) => (hash === null ? null : this.history.textOf(hash)))
+      this.history.decided(
+        [],
+        sides.filter((side) => side !== null),
+      )
+    }
   }
 
   private touched(...paths: FilePath[]): void {
