@@ -259,6 +259,17 @@ export interface PulledFiles {
 }
 
 /**
+ * New files that are being put into the workspace and are not in the local tree yet. What is left of it after a crash
+ * tells a file that Davit placed from one that somebody made.
+ */
+export interface ArrivingFiles {
+  add(file: { readonly id: FileId; readonly path: FilePath; readonly hash: ContentHash }): void
+  remove(id: FileId): void
+  all(): { readonly id: FileId; readonly path: FilePath; readonly hash: ContentHash }[]
+  clear(): void
+}
+
+/**
  * The whole state at one version as a checkpoint tells it. Each row is validated as it is read: the iterables throw
  * `remote-damaged`, the one that is read last of files, contents and conflicts also when the digest is another. So a
  * checkpoint is taken over within one transaction, all three read to their end.
@@ -292,6 +303,7 @@ export interface Database {
   readonly settings: Settings
   readonly problems: Problems
   readonly pulled: PulledFiles
+  readonly arriving: ArrivingFiles
 
   /** Runs `work` in one immediate transaction; rolls back when it throws. Nested calls join the outer one. */
   transaction<T>(work: () => T): T

@@ -1,8 +1,8 @@
-/** Settings, standing problems, and files pulled since the last durability barrier. */
+/** Settings, standing problems, files pulled since the last durability barrier, and files on their way to the disk. */
 import { and, asc, eq, gt, or } from 'drizzle-orm'
 import { encodeHash, encodePath, encodeUuid } from './columns.ts'
-import type { Problems, PulledFiles, Settings } from './database.ts'
-import { problems, pulledFiles, settings } from './schema/index.ts'
+import type { ArrivingFiles, Problems, PulledFiles, Settings } from './database.ts'
+import { arrivingFiles, problems, pulledFiles, settings } from './schema/index.ts'
 import type { Store } from './store.ts'
 import { upsertSql } from './tree-rows.ts'
 
@@ -77,6 +77,26 @@ export function pulledFilesOn({ connection, orm, transactions }: Store): PulledF
     all: () => orm.select().from(pulledFiles).orderBy(asc(pulledFiles.id)).all(),
     clear() {
       transactions.run(() => orm.delete(pulledFiles).run())
+    },
+  }
+}
+
+export function arrivingFilesOn({ connection, orm, transactions }: Store): ArrivingFiles {
+  // Prepared: a large pull adds every new file, and takes it off again.
+  const put = connection.prepare<[Buffer, string, Buffer]>(
+    upsertSql('arriving_files', ['id', 'path', 'hash'], ['id']),
+  )
+  const remove = connection.prepare<[Buffer]>('DELETE FROM arriving_files WHERE id = ?')
+  return {
+    add({ id, path, hash }) {
+      transactions.run(() => put.run(encodeUuid(id), encodePath(path), encodeHash(hash)))
+    },
+    remove(id) {
+      transactions.run(() => remove.run(encodeUuid(id)))
+    },
+    all: () => orm.select().from(arrivingFiles).orderBy(asc(arrivingFiles.id)).all(),
+    clear() {
+      transactions.run(() => orm.delete(arrivingFiles).run())
     },
   }
 }

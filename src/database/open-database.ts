@@ -15,7 +15,7 @@ import { readCounters } from './counters.ts'
 import type { Database } from './database.ts'
 import { dirtySetOn } from './dirty-set.ts'
 import { eventsOn } from './events.ts'
-import { problemsOn, pulledFilesOn, settingsOn } from './notes.ts'
+import { arrivingFilesOn, problemsOn, pulledFilesOn, settingsOn } from './notes.ts'
 import { openCheckpoint } from './read-checkpoint.ts'
 import { closeInterruptedRuns, runsOn } from './runs.ts'
 import { transactionsOn } from './transaction.ts'
@@ -68,6 +68,7 @@ function compose(connection: Connection, orm: Orm, options: OpenDatabaseOptions)
     settings: settingsOn(store),
     problems: problemsOn(store),
     pulled: pulledFilesOn(store),
+    arriving: arrivingFilesOn(store),
 
     transaction: transactions.run,
     makeDurable() {

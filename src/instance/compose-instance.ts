@@ -11,9 +11,10 @@ import { textMerger } from '../reconcile/merge-text.ts'
 import { openUndiciTransport } from '../remote/undici-transport.ts'
 import { openWebdavRemote } from '../remote/webdav-remote.ts'
 import { withRetry } from '../remote/with-retry.ts'
+import { durableFilesMax } from '../sync/apply-local.ts'
 import type { SyncContext } from '../sync/context.ts'
 import { Engine } from '../sync/engine.ts'
-import { trashAgeMs } from '../sync/maintenance.ts'
+import { checkpointBytesMin, trashAgeMs } from '../sync/maintenance.ts'
 import { verifyPulled } from '../sync/verify-pulled.ts'
 import { withLockNotes } from '../sync/with-lock-notes.ts'
 import { openFolderWorkspace, type RememberedRoot } from '../workspace/folder-workspace.ts'
@@ -170,6 +171,8 @@ async function compose(
       concurrency: settings.concurrency,
       maxDelete: configuration.sync.maxDelete,
       policyFor: () => configuration.sync.conflicts,
+      checkpointBytesMin,
+      durableFilesMax,
       retry: configuration.sync.retry,
     },
     emit: (event) => events.emit(event),

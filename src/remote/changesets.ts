@@ -7,7 +7,7 @@ import { decodeChangeset, sha256 } from './changeset-format.ts'
 import { downloadObject } from './download.ts'
 import type { Folders } from './folders.ts'
 import { changesetFolder, changesetName } from './layout.ts'
-import type { TransportRequest, TransportResponse } from './transport.ts'
+import type { TransportRequest } from './transport.ts'
 
 /** The bytes of a changeset, verified against its name. Rejects with `remote-damaged` when missing or wrong. */
 async function readBytes(
@@ -57,9 +57,15 @@ export async function hasChangeset(
   }
 }
 
+/** The server has refused, and has done with the request: the same name again is safe. */
+const refused = [423, 425, 429, 500]
+/** With these it may say that the folder is missing. */
+const parentMissing = [403, 404, 409, 500]
+
 /**
- * PUTs the bytes under their name. The name has no token: the nonce in the header makes it as unique. Nobody knows it
- * before the rename, so repeating is harmless; after a doubtful answer the bytes are read back before they count.
+ * PUTs the bytes under their name, which has no token: the nonce in the header makes it as unique. ORDER: an upload
+ * whose end is in doubt is never sent again under its name. The server may execute the first one any time later, cut,
+ * over the second one, which somebody has committed by then; many servers keep such a torso.
  */
 export async function writeChangeset(
   context: StoreContext,
@@ -80,24 +86,14 @@ export async function writeChangeset(
     signal,
   }
   let failure: unknown
-  let doubted = false
   let foldersMade = 0
   for (let attempt = 0; attempt < uploadAttemptsMax; attempt++) {
     if (attempt > 0 && !(foldersMade === 1 && attempt === 1)) await waitBefore(attempt, context, signal)
-    let response: TransportResponse
-    try {
-      response = await context.transport.request(request)
-      await response.discard()
-    } catch (error) {
-      signal?.throwIfAborted()
-      if (!isDavitError(error, 'remote-unreachable')) throw error
-      failure = error
-      doubted = true
-      continue
-    }
+    const response = await context.transport.request(request)
+    await response.discard()
     if (isSuccess(response.status)) {
-      if (response.status === 200 && isHtml(response)) doubted = true
-      if (!doubted || (await hasChangeset(context, point, signal))) {
+      // A login page answers 200 as well; it has done with the request too.
+      if (response.status !== 200 || !isHtml(response) || (await hasChangeset(context, point, signal))) {
         folders.noteKnown(changesetFolder(point))
         return
       }
@@ -105,11 +101,10 @@ export async function writeChangeset(
       continue
     }
     failure = answerError(context, request, response, '201 or 204')
-    if ([403, 404, 409, 500].includes(response.status) && foldersMade < 2) {
+    if (parentMissing.includes(response.status) && foldersMade < 2) {
       await folders.make(changesetFolder(point), signal)
       foldersMade++
-    } else if (![408, 423, 425, 429, 500, 502, 503, 504].includes(response.status)) throw failure
-    else doubted = true
+    } else if (!refused.includes(response.status)) throw failure
   }
   throw failure
 }

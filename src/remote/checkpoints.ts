@@ -1,7 +1,7 @@
 /** Checkpoints: the whole state at one version as one SQLite file, and its copy for people. */
 import type { ChainPoint, CheckpointReference } from '../model/changeset.ts'
 import type { ContentSink, ContentSource } from '../model/content.ts'
-import { DavitError } from '../model/errors.ts'
+import { DavitError, isDavitError } from '../model/errors.ts'
 import type { ContentHash } from '../model/file-state.ts'
 import { checkpointBytesMax } from '../model/limits.ts'
 import { answerError, isSuccess, type StoreContext } from './answer.ts'
@@ -35,7 +35,7 @@ export async function writeCheckpoint(
 
 /**
  * `metadata.db`, by COPY, else by PUT. No instance ever reads it and it may be torn while it is replaced: a server that
- * refuses is a notice, not a failure, and the next checkpoint tries again.
+ * refuses or breaks off is a notice, not a failure, and the next checkpoint tries again.
  */
 async function copyForPeople(
   context: StoreContext,
@@ -43,14 +43,28 @@ async function copyForPeople(
   source: ContentSource,
   signal?: AbortSignal,
 ): Promise<void> {
-  const copy: TransportRequest = { method: 'COPY', name, destination: metadataName, overwrite: true, signal }
-  const copied = await context.transport.request(copy)
-  await copied.discard()
-  if (isSuccess(copied.status)) return
-  const put: TransportRequest = { method: 'PUT', name: metadataName, body: source, signal }
-  const response = await context.transport.request(put)
-  await response.discard()
-  if (!isSuccess(response.status)) context.onNotice(answerError(context, put, response, '201 or 204').message)
+  try {
+    const copy: TransportRequest = {
+      method: 'COPY',
+      name,
+      destination: metadataName,
+      overwrite: true,
+      signal,
+    }
+    const copied = await context.transport.request(copy)
+    await copied.discard()
+    if (isSuccess(copied.status)) return
+    const put: TransportRequest = { method: 'PUT', name: metadataName, body: source, signal }
+    const response = await context.transport.request(put)
+    await response.discard()
+    if (!isSuccess(response.status))
+      context.onNotice(answerError(context, put, response, '201 or 204').message)
+  } catch (error) {
+    signal?.throwIfAborted()
+    // phodav closes every second connection on which it replaces something. The checkpoint itself is whole by now.
+    if (!isDavitError(error, 'remote-unreachable', 'remote-unexpected')) throw error
+    context.onNotice(error.message)
+  }
 }
 
 export async function readCheckpoint(

@@ -24,7 +24,10 @@ export interface CommitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Which form of Destination this server takes; learned once and kept by the remote. */
+/**
+ * Which form of Destination this server takes; kept by the remote. Learned from a rename that was seen to be done,
+ * never from a refusal: a proxy's hiccup is a 502 too, and a server may answer the wrong form with 404 for ever.
+ */
 export interface DestinationForm {
   form: 'absolute' | 'path'
 }
@@ -33,8 +36,14 @@ export interface DestinationForm {
 const final = [401, 405, 413, 501, 507]
 /** Answers that a path-only Destination may turn into success, where a proxy has changed the host's name. */
 export const destinationRefused = [400, 502]
+/** And with which servers answer the form that they do not take (phodav: 404), while the source is plainly there. */
+const maybeRefused = [...destinationRefused, 404, 409]
 /** As many times an answer such as 403 may be a busy server's; then it is a refusal. */
 const refusalsMax = 4
+
+export function otherForm(form: DestinationForm['form']): DestinationForm['form'] {
+  return form === 'absolute' ? 'path' : 'absolute'
+}
 
 type Answer = { readonly status: number | null; readonly failure: DavitError | null }
 
@@ -44,16 +53,18 @@ export async function commit(
   options: CommitOptions,
 ): Promise<CommitOutcome> {
   let answer: Answer = { status: null, failure: null }
+  let { form } = destination
   for (let attempt = 0; attempt < commitAttemptsMax; attempt++) {
-    answer = await move(context, destination, options)
+    answer = await move(context, form, options)
     const outcome = await lookAndHeal(context, options)
+    if (outcome !== 'parent' && outcome.kind === 'won' && answer.failure === null) destination.form = form
     if (outcome !== 'parent') return outcome
     // The parent is still the head: nothing was executed yet. The very same rename again, whichever of them counts.
     const { status } = answer
     if (status !== null && (final.includes(status) || (status === 403 && attempt >= refusalsMax))) break
-    if (status !== null && destinationRefused.includes(status) && attempt < 2) {
-      destination.form = destination.form === 'absolute' ? 'path' : 'absolute'
-    } else await waitBefore(attempt, context, options.signal)
+    const mayBeForm = status !== null && maybeRefused.includes(status)
+    if (mayBeForm) form = otherForm(form)
+    if (!mayBeForm || attempt > 0) await waitBefore(attempt, context, options.signal)
   }
   throw (
     answer.failure ??
@@ -70,14 +81,14 @@ export async function commit(
 
 async function move(
   context: StoreContext,
-  destination: DestinationForm,
+  form: DestinationForm['form'],
   options: CommitOptions,
 ): Promise<Answer> {
   const request: TransportRequest = {
     method: 'MOVE',
     name: headName(options.parent),
     destination: headName(options.point),
-    destinationForm: destination.form,
+    destinationForm: form,
     overwrite: false,
     signal: options.signal,
   }

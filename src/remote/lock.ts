@@ -9,7 +9,7 @@ import { isDavitError } from '../model/errors.ts'
 import type { InstanceId } from '../model/file-state.ts'
 import { headLookIntervalMs, headLooksMax, lockLeaseMs } from '../model/limits.ts'
 import { answerError, isSuccess, type StoreContext } from './answer.ts'
-import { type DestinationForm, destinationRefused } from './commit.ts'
+import { type DestinationForm, destinationRefused, otherForm } from './commit.ts'
 import type { Folders } from './folders.ts'
 import { freeLockName, headContent, heldLockName, lockFolder, parseHeldLock, tokenBytes } from './layout.ts'
 import { listCollection } from './list-collection.ts'
@@ -46,26 +46,29 @@ export function createLock(
 
   /** Renames and looks; the listing alone tells whether `target` is the token now. */
   async function rename(source: string, target: string, signal?: AbortSignal): Promise<readonly string[]> {
+    let { form } = destination
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
         const response = await context.transport.request({
           method: 'MOVE',
           name: source,
           destination: target,
-          destinationForm: destination.form,
+          destinationForm: form,
           overwrite: false,
           signal,
         })
         await response.discard()
         if (!destinationRefused.includes(response.status)) break
-        destination.form = destination.form === 'absolute' ? 'path' : 'absolute'
+        form = otherForm(form)
       } catch (error) {
         signal?.throwIfAborted()
         if (!isDavitError(error, 'remote-unreachable')) throw error
         break
       }
     }
-    return list(signal)
+    const names = await list(signal)
+    if (names[0] === target) destination.form = form
+    return names
   }
 
   /** Exactly one token: made where there is none, the smallest name kept where there are several. */

@@ -108,7 +108,10 @@ export interface Remote {
     signal?: AbortSignal,
   ): Promise<ChainReading>
 
-  /** PUTs a changeset's bytes under its name; repeats safely. Done before `commit`. */
+  /**
+   * PUTs a changeset's bytes under its name. Done before `commit`. When it rejects, the name must not be used any more:
+   * encode anew with another nonce. (An upload in doubt may still arrive, cut, over a repeated one.)
+   */
   writeChangeset(point: ChainPoint, bytes: Uint8Array): Promise<void>
   /**
    * The rename that decides, and the look after every answer. The caller has stored the attempt durably before.

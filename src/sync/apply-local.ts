@@ -17,8 +17,8 @@ import type { PlannedFile, PlanPage } from './plan.ts'
 import type { RunState } from './run-state.ts'
 import { pulledAtKey } from './verify-pulled.ts'
 
-/** Fewer files than this are each brought to the disk for good; more are listed until the next barrier. */
-const durableFilesMax = 64
+/** Up to so many files are each brought to the disk for good; more are listed until the next barrier. */
+export const durableFilesMax = 64
 /** Rows written together. */
 const rowsPerTransaction = 200
 
@@ -48,6 +48,8 @@ class Applier {
   private readonly paths = new Map<FileId, FilePath>()
   private readonly racy = new Set<FileId>()
   private readonly finished: FileId[] = []
+  /** Files whose content was put in its place and whose row is not written yet. */
+  private readonly placed = new Set<FileId>()
   /** Files whose state follows in the index only. */
   readonly asides = new Set<FileId>()
   private readonly origins: OriginNames
@@ -81,12 +83,14 @@ class Applier {
         await this.settle(decision.id)
     }
     await this.flush()
+    if (changes.length > 0) this.context.database.arriving.clear()
   }
 
   private async carryOut(steps: readonly Step[]): Promise<void> {
     const places = steps.flatMap((step) => (step.kind === 'place' ? [step] : []))
-    const isDurable = places.length <= durableFilesMax
+    const isDurable = places.length <= this.context.settings.durableFilesMax
     if (!isDurable) this.listPulled(places)
+    this.listArriving(places)
     await breathe()
     this.fetcher = new ContentFetcher(this.context, this.state, {
       merged: this.page.merged,
@@ -107,9 +111,31 @@ class Applier {
         this.state.progress('apply', done, steps.length)
         if (done % rowsPerTransaction === 0) await breathe()
       }
+    } catch (error) {
+      // What stands on the disk already goes into the index: else it would be somebody's new file to the next scan.
+      for (const id of this.placed) await this.settle(id)
+      await this.flush()
+      throw error
     } finally {
       await this.fetcher.close()
     }
+  }
+
+  /**
+   * ORDER: written down before the first of them is placed, and taken off with the row that says it is there. After a
+   * crash in between it is known for the file it is (see `identify`).
+   */
+  private listArriving(places: readonly { readonly id: FileId; readonly path: FilePath }[]): void {
+    const { database } = this.context
+    database.transaction(() => {
+      database.arriving.clear()
+      for (const { id, path } of places) {
+        const file = this.byId.get(id)
+        const hash = file?.decision.local?.hash
+        const isNew = file !== undefined && (file.triple.local === null || file.triple.local.absence !== null)
+        if (isNew && hash !== null && hash !== undefined) database.arriving.add({ id, path, hash })
+      }
+    })
   }
 
   /** ORDER: written down before the first of them is placed. After a crash of the machine they are not trusted. */
@@ -191,6 +217,7 @@ class Applier {
         durable: isDurable,
       })
       await this.take(id, path, result)
+      if (result.kind === 'done') this.placed.add(id)
     } catch (error) {
       if (!isDavitError(error, 'remote-damaged', 'path-unsafe', 'file-unreadable')) throw error
       this.state.skip(id, { path, code: error.code, detail: error.message })
@@ -375,6 +402,7 @@ class Applier {
   private async flush(): Promise<void> {
     const ids = this.finished.splice(0)
     if (ids.length === 0) return
+    for (const id of ids) this.placed.delete(id)
     const events: EventDraft[] = []
     this.context.database.transaction(() => {
       for (const id of ids) {
@@ -408,6 +436,7 @@ class Applier {
         }
         trees.putLocal(row)
       }
+      this.context.database.arriving.remove(id)
     }
     // What the remote tree asks for is in the workspace now, and becomes what was agreed. Where a conflict has to be
     // written down first, the base stays until it is: else the next run would take one side for an edit of the other.

@@ -2,8 +2,15 @@
  * Turns operations into a commit: changeset first, under a name that nobody contests; then the durable attempt; then
  * the one rename that decides. Only what was won counts as agreed.
  */
-import type { ChainPoint, Changeset, ChangesetHash, Operation } from '../model/changeset.ts'
-import { adoptsMax, ancestorsMax } from '../model/limits.ts'
+import type { ChainPoint, Changeset, ChangesetHash, ChangesetHeader, Operation } from '../model/changeset.ts'
+import { isDavitError } from '../model/errors.ts'
+import {
+  adoptsMax,
+  ancestorsMax,
+  attemptDelayBaseMs,
+  attemptDelayMaxMs,
+  uploadAttemptsMax,
+} from '../model/limits.ts'
 import { breathe, nowIso, type SyncContext } from './context.ts'
 import { digestAfter } from './state-changes.ts'
 import { hashAt, takeIn } from './take-in.ts'
@@ -25,7 +32,7 @@ export async function commitOperations(
   operations: readonly Operation[],
   signal?: AbortSignal,
 ): Promise<CommitResult> {
-  const { database, remote } = context
+  const { database } = context
   const { chain } = database
   const parent = chain.point()
   if (parent === null) throw new Error('commit before joining a store')
@@ -33,14 +40,14 @@ export async function commitOperations(
   const at = nowIso(context)
   const instance = context.instance()
   const announced = operations.find((operation) => operation.kind === 'checkpoint')
-  const { point, bytes } = remote.encodeChangeset(
+  const { point, bytes } = await writeChangeset(
+    context,
     {
       format: 1,
       version,
       parent: parent.hash,
       replicaSet: chain.replicaSet() ?? context.random.uuid(),
       instance,
-      nonce: context.random.hex(16),
       at,
       operations: operations.length,
       ancestors: ancestorsOf(context, parent),
@@ -49,12 +56,34 @@ export async function commitOperations(
       checkpoint: announced?.kind === 'checkpoint' ? announced.checkpoint : chain.checkpoint(),
     },
     operations,
+    signal,
   )
-  await remote.writeChangeset(point, bytes)
   // ORDER: the attempt is durable before the rename is sent. A crash in between leaves the question open, never
   // unasked.
   database.transaction(() => chain.putAttempt({ parent, point, bytes }))
   return settle(context, parent, point, bytes, signal)
+}
+
+/** Uploads the changeset under a name of its own for each attempt: a name in doubt is never used again. */
+async function writeChangeset(
+  { remote, clock, random }: SyncContext,
+  header: Omit<ChangesetHeader, 'nonce'>,
+  operations: readonly Operation[],
+  signal: AbortSignal | undefined,
+): Promise<{ readonly point: ChainPoint; readonly bytes: Uint8Array }> {
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted()
+    const encoded = remote.encodeChangeset({ ...header, nonce: random.hex(16) }, operations)
+    try {
+      await remote.writeChangeset(encoded.point, encoded.bytes)
+      return encoded
+    } catch (error) {
+      if (attempt >= uploadAttemptsMax || !isDavitError(error, 'remote-unreachable', 'remote-busy'))
+        throw error
+    }
+    const most = Math.min(attemptDelayBaseMs * 2 ** attempt, attemptDelayMaxMs)
+    await clock.sleep(Math.ceil(most * random.fraction()) + 1, signal)
+  }
 }
 
 /**

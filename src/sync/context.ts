@@ -16,6 +16,10 @@ export interface SyncSettings {
   readonly maxDelete: { readonly fraction: number; readonly atLeast: number }
   /** The policy for a path. */
   policyFor(path: FilePath): ConflictPolicy
+  /** No checkpoint is written before the changesets since the last one have so many stored bytes. */
+  readonly checkpointBytesMin: number
+  /** A page that places more files than this does without an fsync for each; see verify-pulled. */
+  readonly durableFilesMax: number
   readonly retry: { readonly attempts: number; readonly baseMs: number; readonly maxMs: number }
 }
 

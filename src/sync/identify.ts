@@ -8,6 +8,7 @@ import { joiningKey } from './take-in.ts'
  * another row than the one that misses it until then, which alone would be taken for deleted.
  */
 export async function identifyAll(context: SyncContext): Promise<void> {
+  claimArrivals(context)
   for (let after: FileId | undefined; ; ) {
     const page = context.database.trees.dirtyPage({
       limit: 2_000,
@@ -20,6 +21,27 @@ export async function identifyAll(context: SyncContext): Promise<void> {
     if (page.length < 2_000) return
     await breathe()
   }
+}
+
+/**
+ * Files that an interrupted run had put into the workspace without coming to write it down. Taken for new ones they
+ * would bring back what was deleted since, and clash with what was edited since.
+ */
+function claimArrivals(context: SyncContext): void {
+  const { arriving, trees } = context.database
+  const files = arriving.all()
+  if (files.length === 0) return
+  context.database.transaction(() => {
+    for (const { id, path, hash } of files) {
+      const row = trees.localAt(path)
+      if (row === null || row.id === id || row.state.hash !== hash) continue
+      const found = trees.triple(row.id)
+      const known = trees.triple(id)
+      const isUnclaimed = found.synced === null && found.remote === null && known.local === null
+      if (isUnclaimed) rekey(context, found, known, row.state)
+    }
+    arriving.clear()
+  })
 }
 
 /**

@@ -9,7 +9,7 @@ import { nowIso, type SyncContext } from './context.ts'
 import type { RunState } from './run-state.ts'
 
 /** Below this many stored bytes of changesets a checkpoint saves nobody anything. */
-const changesetBytesMin = 256 * 1024
+export const checkpointBytesMin = 256 * 1024
 const announceEveryMs = 60 * 60 * 1000
 const sweepEveryMs = 86_400_000
 const sweptKey = 'sync.sweptAt'
@@ -77,7 +77,7 @@ async function sweepTrash({ database, workspace, clock }: SyncContext): Promise<
 function isCheckpointDue(context: SyncContext): boolean {
   const { chain } = context.database
   const since = chain.bytesSinceCheckpoint()
-  if (since < changesetBytesMin) return false
+  if (since < context.settings.checkpointBytesMin) return false
   const last = chain.checkpoint()
   return last === null || since > last.size / 4
 }

@@ -23,9 +23,11 @@ import type { Remote } from '../../src/remote/remote.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../../src/remote/transport.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
 import { withRetry } from '../../src/remote/with-retry.ts'
+import { durableFilesMax } from '../../src/sync/apply-local.ts'
 import type { SyncContext } from '../../src/sync/context.ts'
 import { Engine } from '../../src/sync/engine.ts'
 import type { RunRequest } from '../../src/sync/job.ts'
+import { checkpointBytesMin } from '../../src/sync/maintenance.ts'
 import { recover } from '../../src/sync/recover.ts'
 import { conflictRevision, type Resolution, resolveConflict } from '../../src/sync/resolve.ts'
 import { openFolderWorkspace, type RememberedRoot } from '../../src/workspace/folder-workspace.ts'
@@ -192,6 +194,8 @@ export class Replica {
           return self.maxDelete
         },
         policyFor: () => this.policy,
+        checkpointBytesMin,
+        durableFilesMax,
         retry,
       },
       emit: (event) => {

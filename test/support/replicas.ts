@@ -9,8 +9,10 @@ import type { JsonObject } from '../../src/model/json.ts'
 import { textMerger } from '../../src/reconcile/merge-text.ts'
 import type { Transport, TransportRequest } from '../../src/remote/transport.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
+import { durableFilesMax } from '../../src/sync/apply-local.ts'
 import type { SyncContext, SyncSettings } from '../../src/sync/context.ts'
 import { executeRun, type RunSteps } from '../../src/sync/execute-run.ts'
+import { checkpointBytesMin } from '../../src/sync/maintenance.ts'
 import { type RunOptions, RunState } from '../../src/sync/run-state.ts'
 import type { RememberedRoot } from '../../src/workspace/folder-workspace.ts'
 import { createMemoryDav, type MemoryDav } from './memory-dav.ts'
@@ -108,6 +110,8 @@ async function openReplica(
       concurrency: 4,
       maxDelete: { fraction: 0.5, atLeast: 10 },
       policyFor: () => 'manual',
+      checkpointBytesMin,
+      durableFilesMax,
       retry: { attempts: 2, baseMs: 1, maxMs: 5 },
       ...options.settings,
     },

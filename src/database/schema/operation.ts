@@ -1,4 +1,4 @@
-/** What an instance keeps about its own operation: runs, events, problems, settings, files pulled. */
+/** What an instance keeps about its own operation: runs, events, problems, settings, files pulled and on their way. */
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { hashColumn, jsonColumn, pathColumn, uuidColumn } from '../columns.ts'
 
@@ -42,6 +42,13 @@ export const problems = sqliteTable(
 
 /** Files pulled since the last durability barrier. Written by applying, emptied by the barrier. */
 export const pulledFiles = sqliteTable('pulled_files', {
+  id: uuidColumn('id').primaryKey(),
+  path: pathColumn('path').notNull(),
+  hash: hashColumn('hash').notNull(),
+})
+
+/** New files on their way to the disk whose rows are not written yet. Written and emptied by applying. */
+export const arrivingFiles = sqliteTable('arriving_files', {
   id: uuidColumn('id').primaryKey(),
   path: pathColumn('path').notNull(),
   hash: hashColumn('hash').notNull(),

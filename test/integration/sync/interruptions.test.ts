@@ -260,3 +260,87 @@ test('a new file at the path of one that is being fetched is kept', async () => 
   expect(cyd.read('new.txt')).toBe('by ann')
   expect(cyd.conflict()).toMatchObject({ kind: 'create', path: 'new.txt' })
 })
+
+/** Bob is stopped after the first of two new files was put in its place; the other one is held up before. */
+async function stoppedBetweenTwoFiles(stop: (bob: Replica) => never) {
+  const set = await openPair({ 'old.txt': 'o' })
+  const { ann, bob } = set
+  ann.write('one.txt', '1')
+  ann.write('two.txt', '2')
+  expectWell(await ann.sync())
+  const { workspace } = bob.context
+  const place = workspace.place.bind(workspace)
+  let placed = 0
+  bob.disk.place = async (...args) => {
+    if (placed++ === 1) stop(bob)
+    return place(...args)
+  }
+  await bob.sync()
+  delete bob.disk.place
+  const arrived = ['one.txt', 'two.txt'].filter((path) => bob.read(path) !== null)
+  expect(arrived).toHaveLength(1)
+  return { ...set, arrived: arrived[0] as string }
+}
+
+const failing = (): never => {
+  throw new DavitError('disk-full', 'the disk is full', { action: 'ask' })
+}
+/** From here on nothing is written down any more, as after a kill. */
+const dying = (bob: Replica): never => {
+  const database = bob.database as { transaction: unknown }
+  const { transaction } = bob.database
+  database.transaction = () => {
+    database.transaction = transaction
+    throw new Error('killed')
+  }
+  throw new Error('killed')
+}
+
+test.each([
+  { how: 'failed', stop: failing },
+  { how: 'was killed', stop: dying },
+])('what a pull had put in place before it $how is deleted when others have deleted it', async ({ stop }) => {
+  const { ann, bob, arrived } = await stoppedBetweenTwoFiles(stop)
+  ann.remove(arrived)
+  expectWell(await ann.sync())
+  await bob.restart()
+  expectWell(await bob.sync())
+  expect(bob.read(arrived)).toBeNull()
+  await converge(ann, bob)
+  expect(ann.read(arrived)).toBeNull()
+})
+
+test.each([
+  { how: 'failed', stop: failing },
+  { how: 'was killed', stop: dying },
+])('what a pull had put in place before it $how follows what others made of it since', async ({ stop }) => {
+  const { ann, bob, arrived } = await stoppedBetweenTwoFiles(stop)
+  ann.write(arrived, 'edited since')
+  expectWell(await ann.sync())
+  await bob.restart()
+  expectWell(await bob.sync())
+  expect(bob.conflicts()).toEqual([])
+  expect(bob.read(arrived)).toBe('edited since')
+  await converge(ann, bob)
+})
+
+test('a changeset whose upload is in doubt is committed under another name, so that the first may still arrive, cut', async () => {
+  const { ann, bob } = await openPair(before)
+  let late: Request | null = null
+  ann.network = async (request, send) => {
+    if (late !== null || request.method !== 'PUT' || !request.name.startsWith('changes/'))
+      return send(request)
+    late = request
+    throw cut()
+  }
+  edits(ann)
+  expectWell(await ann.sync())
+  const names = ann.sent
+    .filter(({ method, name }) => method === 'PUT' && name.startsWith('changes/'))
+    .map(({ name }) => name)
+  expect(new Set(names.slice(-2)).size).toBe(2)
+  const { name, body } = late as unknown as { name: string; body: Uint8Array }
+  await ann.dav.connect().request({ method: 'PUT', name, body: body.subarray(0, 10) })
+  expectWell(await bob.sync())
+  expect(bob.tree()).toEqual(after)
+})

@@ -87,7 +87,7 @@ describe('opening the database', () => {
     try {
       expect(reader.pragma('journal_mode', { simple: true })).toBe('wal')
       expect(reader.pragma('application_id', { simple: true })).toBe(0x44617674)
-      expect(reader.pragma('user_version', { simple: true })).toBe(1)
+      expect(reader.pragma('user_version', { simple: true })).toBe(2)
       const tables = reader.pragma('table_list') as { name: string; wr: number; strict: number }[]
       const own = tables.filter(({ name }) => !/^(sqlite_|__drizzle)/.test(name))
       expect(own.filter(({ strict }) => strict !== 1)).toEqual([])

@@ -140,18 +140,35 @@ it.each(['../../etc/passwd', 'version/x', `ab/${'c'.repeat(64)}-${'0'.repeat(24)
   },
 )
 
-it('a changeset whose upload was cut is read back before it counts', async () => {
-  let cuts = 1
-  const { server, clock, random, remote } = open((request, inner) =>
-    request.method === 'PUT' && cuts-- > 0
-      ? withFaults(inner, { lostReply: 1 }, clock, random).request(request)
-      : null,
-  )
-  const [{ point, bytes: stored } = { point: { version: 0, hash: '' }, bytes: new Uint8Array() }] =
-    encodeChain(1, random)
-  await clock.run(remote.writeChangeset(point, stored))
-  expect(server.log.filter((line) => line.startsWith('GET'))).toHaveLength(1)
-  expect(await clock.run(remote.hasChangeset(point))).toBe(true)
+it('a changeset whose upload ended in doubt is never sent again under its name', async () => {
+  for (const fault of [{ lostReply: 1 }, { lostRequest: 1 }, { late: 1 }]) {
+    let faults = 1
+    let sent = 0
+    const { clock, random, remote } = open((request, inner) => {
+      if (request.method !== 'PUT') return null
+      sent++
+      return faults-- > 0 ? withFaults(inner, fault, clock, random).request(request) : null
+    })
+    const [one] = encodeChain(1, random)
+    await expect(clock.run(remote.writeChangeset(one!.point, one!.bytes))).rejects.toMatchObject({
+      code: 'remote-unreachable',
+      action: 'retry',
+    })
+    expect(sent).toBe(1)
+  }
+})
+
+it('a changeset that the server has plainly refused is sent again; a page that answers 200 is not believed', async () => {
+  const answers = [answerOf(423), answerOf(200, { 'content-type': 'text/html' }, '<html>'), answerOf(429)]
+  const { clock, random, remote, server } = open((request) => {
+    const answer = request.method === 'PUT' ? answers.shift() : undefined
+    return answer === undefined ? null : Promise.resolve(answer)
+  })
+  const [one] = encodeChain(1, random)
+  await clock.run(remote.writeChangeset(one!.point, one!.bytes))
+  expect(answers).toEqual([])
+  expect(await clock.run(remote.hasChangeset(one!.point))).toBe(true)
+  expect(server.log.filter((line) => line.startsWith('PUT'))).toHaveLength(2)
 })
 
 it('a folder that the server is too busy to make is asked for again, as rclone answers whoever comes second', async () => {
@@ -161,4 +178,17 @@ it('a folder that the server is too busy to make is asked for again, as rclone a
   )
   await clock.run(remote.writeContent(hash, sourceOf(bytes)))
   expect(server.log.map((line) => line.split(' ')[0])).toEqual(['MKCOL', 'PUT'])
+})
+
+it('a checkpoint counts also when the connection breaks while it is copied for people', async () => {
+  const checkpoint = { version: 1, hash: 'c'.repeat(64) }
+  for (const fault of [{ lostReply: 1 }, { lostRequest: 1 }]) {
+    const { clock, random, remote } = open((request, inner) =>
+      request.method === 'COPY' ? withFaults(inner, fault, clock, random).request(request) : null,
+    )
+    const reference = await clock.run(remote.writeCheckpoint(checkpoint, { hash, source: sourceOf(bytes) }))
+    const sink = collectingSink()
+    await clock.run(remote.readCheckpoint(reference, sink))
+    expect(sha256Of(sink.bytes())).toBe(hash)
+  }
 })
