@@ -108,6 +108,12 @@ const cases: Readonly<Record<string, Case>> = {
     before: { 'f/b': null },
     after: { 'f/b': mine },
   },
+  'bring back a parked file to where it was': {
+    prepare: async (workspace) => workspace.park(id, 'd/a', await stampOf(workspace, 'd/a')),
+    step: (workspace) => workspace.unpark(id, 'd/b'),
+    before: { 'd/b': null },
+    after: { 'd/b': mine },
+  },
   'set attributes': {
     step: async (workspace) => workspace.setAttributes('d/a', await stampOf(workspace, 'd/a'), attributes),
     before: { 'd/a': mine },
