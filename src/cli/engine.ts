@@ -2,6 +2,7 @@
  * What the commands need from below, in one place: they are written against this interface, `load-engine.ts` ties it
  * to the real thing.
  */
+import type { DoctorOptions, DoctorReport } from '../instance/doctor.ts'
 import type { Instance } from '../instance/instance.ts'
 import type { Clock } from '../model/clock.ts'
 
@@ -52,6 +53,11 @@ export interface Engine<Configuration extends CliConfiguration = CliConfiguratio
    * @throws DavitError `state-missing`, `state-locked`, `workspace-missing` and those of the ports.
    */
   openInstance(configuration: Configuration, options: OpenOptions): Promise<OpenedInstance>
+  /** Measures the server and looks at this machine; needs no state and disturbs no instance that runs. */
+  examine(
+    configuration: Configuration,
+    options: Pick<DoctorOptions, 'signal' | 'onProgress'>,
+  ): Promise<DoctorReport>
   startWebdavServer(options: {
     readonly root: string
     readonly host?: string

@@ -51,5 +51,9 @@ export function exitCodeOfRun({ outcome, error }: Pick<RunSummary, 'outcome' | '
 
 /** Errors that are in no list mean that it failed. */
 export function exitCodeOfError(error: unknown): number {
-  return isDavitError(error) ? (codeOfError[error.code] ?? exitCodes.failed) : exitCodes.failed
+  return isDavitError(error) ? exitCodeOfCode(error.code) : exitCodes.failed
+}
+
+export function exitCodeOfCode(code: ErrorCode): number {
+  return codeOfError[code] ?? exitCodes.failed
 }

@@ -24,6 +24,10 @@ export async function loadEngine(): Promise<Engine<Configuration>> {
       if (options.background) await instance.scannedOnce()
       return instance
     },
+    async examine(configuration, options) {
+      const { examine } = await import('../instance/doctor.ts')
+      return examine(configuration, options)
+    },
     async startWebdavServer(options) {
       const { startWebdavServer } = await import('../webdav-server/webdav-server.ts')
       return startWebdavServer(options)

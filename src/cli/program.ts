@@ -162,6 +162,10 @@ export async function runProgram(
       run(options, async (c) => (await import('./commands/verify.ts')).verify(c, options)),
     )
 
+  command(program, 'doctor', 'measure what the server really does, and look at this machine').action(
+    (options: Options) => run(options, async (c) => (await import('./commands/doctor.ts')).doctor(c)),
+  )
+
   const recover = program.command('recover').description('after the store was rolled back or replaced')
   for (const [choice, text] of [
     ['republish', 'give the store what this instance knows'],

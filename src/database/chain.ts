@@ -13,6 +13,7 @@ import { emptyDigest } from '../model/digest.ts'
 import { DavitError } from '../model/errors.ts'
 import type { JsonValue } from '../model/json.ts'
 import type { Chain } from './database.ts'
+import { once } from './once.ts'
 import { adoptions, attempts, fileVersions, head, journal, orphans } from './schema/index.ts'
 import type { Store } from './store.ts'
 
@@ -33,8 +34,24 @@ const noHead: Head = {
 }
 
 export function chainOn({ orm, transactions }: Store): Chain {
+  // Prepared: asked several times for each request and each page.
+  const version = sql.placeholder('version')
+  const headRow = once(() => orm.select().from(head).where(eq(head.id, 1)).prepare())
+  const hashOf = once(() =>
+    orm.select({ hash: journal.hash }).from(journal).where(eq(journal.version, version)).prepare(),
+  )
+  const bytesOf = once(() =>
+    orm.select({ bytes: journal.bytes }).from(journal).where(eq(journal.version, version)).prepare(),
+  )
+  const attemptRows = once(() =>
+    orm.select().from(attempts).orderBy(asc(attempts.version), asc(attempts.hash)).prepare(),
+  )
+  const orphanRows = once(() =>
+    orm.select({ hash: orphans.hash }).from(orphans).orderBy(asc(orphans.sequence)).prepare(),
+  )
+
   function readHead(): Head {
-    const row = orm.select().from(head).where(eq(head.id, 1)).get()
+    const row = headRow().get()
     if (row === undefined) return noHead
     return {
       replicaSet: row.replicaSet,
@@ -80,10 +97,7 @@ export function chainOn({ orm, transactions }: Store): Chain {
     hashAt(version) {
       // The empty store's name is the same everywhere.
       if (version === 0) return readHead().point === null ? null : emptyStorePoint.hash
-      return (
-        orm.select({ hash: journal.hash }).from(journal).where(eq(journal.version, version)).get()?.hash ??
-        null
-      )
+      return hashOf().get({ version })?.hash ?? null
     },
     oldestKnown: () =>
       orm
@@ -119,9 +133,7 @@ export function chainOn({ orm, transactions }: Store): Chain {
         })
       })
     },
-    bytesAt: (version) =>
-      orm.select({ bytes: journal.bytes }).from(journal).where(eq(journal.version, version)).get()?.bytes ??
-      null,
+    bytesAt: (version) => bytesOf().get({ version })?.bytes ?? null,
     rewind({ point, digest, checkpoint }) {
       transactions.run(() => {
         const before = readHead()
@@ -167,10 +179,7 @@ export function chainOn({ orm, transactions }: Store): Chain {
         .get() !== undefined,
 
     attempts: () =>
-      orm
-        .select()
-        .from(attempts)
-        .orderBy(asc(attempts.version), asc(attempts.hash))
+      attemptRows()
         .all()
         .map((row) => ({
           parent: { version: row.parentVersion, hash: row.parentHash },
@@ -193,10 +202,7 @@ export function chainOn({ orm, transactions }: Store): Chain {
       transactions.run(() => orm.delete(attempts).where(eq(attempts.hash, hash)).run())
     },
     orphans: () =>
-      orm
-        .select({ hash: orphans.hash })
-        .from(orphans)
-        .orderBy(asc(orphans.sequence))
+      orphanRows()
         .all()
         .map((row) => row.hash),
     putOrphan(hash) {

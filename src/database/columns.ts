@@ -64,13 +64,15 @@ export const hashColumn = customType<{ data: string; driverData: Buffer }>({
   fromDriver: decodeHash,
 })
 
+export function encodeConflictId(id: string): Buffer {
+  if (!conflictIdPattern.test(id)) throw invalid('the id of a conflict', id)
+  return Buffer.from(id, 'hex')
+}
+
 /** A conflict's id as 16 bytes. */
 export const conflictIdColumn = customType<{ data: string; driverData: Buffer }>({
   dataType: () => 'blob',
-  toDriver: (id) => {
-    if (!conflictIdPattern.test(id)) throw invalid('the id of a conflict', id)
-    return Buffer.from(id, 'hex')
-  },
+  toDriver: encodeConflictId,
   fromDriver: (bytes) => bytes.toString('hex'),
 })
 

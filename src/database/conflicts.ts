@@ -3,8 +3,9 @@ import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Candidate, Conflict, ConflictAspect, ConflictKind } from '../model/conflict.ts'
 import type { FileId } from '../model/file-state.ts'
 import type { JsonValue } from '../model/json.ts'
-import { encodeUuid } from './columns.ts'
+import { encodeConflictId, encodeUuid } from './columns.ts'
 import type { Conflicts, ResolvedConflict } from './database.ts'
+import { once } from './once.ts'
 import { conflicts } from './schema/index.ts'
 import type { Store } from './store.ts'
 
@@ -28,7 +29,15 @@ export function conflictsOn(
   refresh: (fileId: FileId) => void,
 ): Conflicts {
   const { orm, counters, transactions } = store
-  const find = (id: string): Row | undefined => orm.select().from(conflicts).where(eq(conflicts.id, id)).get()
+  const one = once(() =>
+    orm
+      .select()
+      .from(conflicts)
+      .where(eq(conflicts.id, sql.placeholder('id')))
+      .prepare(),
+  )
+  // A placeholder is not encoded by its column.
+  const find = (id: string): Row | undefined => one().get({ id: encodeConflictId(id) })
   const isOpen = (row: Row | undefined): row is Row => row !== undefined && row.strategy === null
 
   return {

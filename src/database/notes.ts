@@ -1,23 +1,27 @@
 /** Settings, standing problems, files pulled since the last durability barrier, and files on their way to the disk. */
 import { and, asc, eq, gt, or } from 'drizzle-orm'
+import type { JsonValue } from '../model/json.ts'
 import { encodeHash, encodePath, encodeUuid } from './columns.ts'
 import type { ArrivingFiles, Problems, PulledFiles, Settings } from './database.ts'
-import { arrivingFiles, problems, pulledFiles, settings } from './schema/index.ts'
+import { once } from './once.ts'
+import { arrivingFiles, problems, pulledFiles } from './schema/index.ts'
 import type { Store } from './store.ts'
 import { upsertSql } from './tree-rows.ts'
 
-export function settingsOn({ orm, transactions }: Store): Settings {
+export function settingsOn({ connection, transactions }: Store): Settings {
+  // Prepared: the engine asks for several of them in every turn.
+  const get = connection.prepare<[string], string>('SELECT value FROM settings WHERE key = ?').pluck()
+  const put = connection.prepare<[string, string]>(upsertSql('settings', ['key', 'value'], ['key']))
+  const remove = connection.prepare<[string]>('DELETE FROM settings WHERE key = ?')
   return {
-    get: (key) => orm.select().from(settings).where(eq(settings.key, key)).get()?.value ?? null,
+    get(key) {
+      const text = get.get(key)
+      return text === undefined ? null : (JSON.parse(text) as JsonValue)
+    },
     set(key, value) {
       transactions.run(() => {
-        if (value === null) orm.delete(settings).where(eq(settings.key, key)).run()
-        else
-          orm
-            .insert(settings)
-            .values({ key, value })
-            .onConflictDoUpdate({ target: settings.key, set: { value } })
-            .run()
+        if (value === null) remove.run(key)
+        else put.run(key, JSON.stringify(value))
       })
     },
   }
@@ -87,6 +91,8 @@ export function arrivingFilesOn({ connection, orm, transactions }: Store): Arriv
     upsertSql('arriving_files', ['id', 'path', 'hash'], ['id']),
   )
   const remove = connection.prepare<[Buffer]>('DELETE FROM arriving_files WHERE id = ?')
+  const removeAll = connection.prepare('DELETE FROM arriving_files')
+  const rows = once(() => orm.select().from(arrivingFiles).orderBy(asc(arrivingFiles.id)).prepare())
   return {
     add({ id, path, hash }) {
       transactions.run(() => put.run(encodeUuid(id), encodePath(path), encodeHash(hash)))
@@ -94,9 +100,9 @@ export function arrivingFilesOn({ connection, orm, transactions }: Store): Arriv
     remove(id) {
       transactions.run(() => remove.run(encodeUuid(id)))
     },
-    all: () => orm.select().from(arrivingFiles).orderBy(asc(arrivingFiles.id)).all(),
+    all: () => rows().all(),
     clear() {
-      transactions.run(() => orm.delete(arrivingFiles).run())
+      transactions.run(() => removeAll.run())
     },
   }
 }

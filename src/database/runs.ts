@@ -5,27 +5,23 @@ import type { RunKind, RunSummary, Trigger } from '../model/run.ts'
 import type { Runs } from './database.ts'
 import { head, runs } from './schema/index.ts'
 import type { Store } from './store.ts'
+import { upsertSql } from './tree-rows.ts'
 
-export function runsOn({ orm, transactions }: Store): Runs {
+export function runsOn({ connection, orm, transactions }: Store): Runs {
+  // Prepared: each run, however little it does, begins and ends here.
+  const begin = connection.prepare<[string, string, string, string]>(
+    'INSERT INTO runs (run_id, kind, trigger, started_at) VALUES (?, ?, ?, ?)',
+  )
+  const end = connection.prepare<[string, string, string, string, string]>(
+    upsertSql('runs', ['run_id', 'kind', 'trigger', 'started_at', 'summary'], ['run_id']),
+  )
   return {
-    start(run) {
-      transactions.run(() =>
-        orm
-          .insert(runs)
-          .values({ ...run, summary: null })
-          .run(),
-      )
+    start({ runId, kind, trigger, startedAt }) {
+      transactions.run(() => begin.run(runId, kind, trigger, startedAt))
     },
     finish(summary) {
       const { runId, kind, trigger, startedAt } = summary
-      const text = summary as unknown as JsonValue
-      transactions.run(() =>
-        orm
-          .insert(runs)
-          .values({ runId, kind, trigger, startedAt, summary: text })
-          .onConflictDoUpdate({ target: runs.runId, set: { summary: text } })
-          .run(),
-      )
+      transactions.run(() => end.run(runId, kind, trigger, startedAt, JSON.stringify(summary)))
     },
     get(runId) {
       const row = orm.select({ summary: runs.summary }).from(runs).where(eq(runs.runId, runId)).get()

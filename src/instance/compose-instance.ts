@@ -8,7 +8,6 @@ import { DavitError } from '../model/errors.ts'
 import type { InstanceId } from '../model/file-state.ts'
 import type { JsonObject } from '../model/json.ts'
 import { textMerger } from '../reconcile/merge-text.ts'
-import { openUndiciTransport } from '../remote/undici-transport.ts'
 import { openWebdavRemote } from '../remote/webdav-remote.ts'
 import { withRetry } from '../remote/with-retry.ts'
 import { durableFilesMax } from '../sync/apply-local.ts'
@@ -24,6 +23,7 @@ import { EventLog } from './event-log.ts'
 import { disownCandidates, identify } from './identity.ts'
 import type { Instance } from './instance.ts'
 import { logLine } from './log-events.ts'
+import { openTransport } from './open-transport.ts'
 import { lockState } from './state-lock.ts'
 import { bootId, machineId, systemClock, systemRandom } from './system.ts'
 
@@ -111,25 +111,11 @@ async function compose(
   const { remote: settings } = configuration
   const { remote, lock } = withLockNotes(
     openWebdavRemote({
-      transport: withRetry(
-        openUndiciTransport({
-          url: settings.url,
-          ...(settings.username === undefined ? {} : { username: settings.username }),
-          ...(settings.password === undefined ? {} : { password: settings.password }),
-          ...(settings.token === undefined ? {} : { token: settings.token }),
-          ...(settings.ca === undefined ? {} : { ca: settings.ca }),
-          ...(settings.clientCertificate === undefined
-            ? {}
-            : { clientCertificate: settings.clientCertificate }),
-          timeoutMs: settings.timeoutMs,
-          concurrency: settings.concurrency,
-          uploadBytesPerSecond: settings.upload,
-          downloadBytesPerSecond: settings.download,
-          clock,
-          random,
-        }),
-        { ...configuration.sync.retry, clock, random },
-      ),
+      transport: withRetry(openTransport(configuration, { clock, random }), {
+        ...configuration.sync.retry,
+        clock,
+        random,
+      }),
       instance: () => speaker,
       clock,
       random,

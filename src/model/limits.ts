@@ -80,3 +80,22 @@ export const chainKeptBytesMax = 32 * 1024 * 1024
 /** Files in `instances/` that are read, and the size of one. */
 export const instancesMax = 1_000
 export const instanceFileBytesMax = 8 * 1024
+/** Times that a probe asks before it takes a busy or silent server for an answer. */
+export const probeAttemptsMax = 4
+/** The answer that a probe reads as a whole, in bytes. */
+export const probeAnswerBytesMax = 4 * 1024 * 1024
+/** The longest time that a server is probed, in milliseconds. */
+export const probeMs = 15 * 60_000
+/** A scratch folder of another machine's probe is taken for abandoned after this time by the server's clock, in milliseconds. */
+export const probeAbandonedMs = 60 * 60_000
+/** Folders in folders that are emptied one by one where a server does not delete a whole folder. */
+export const probeFolderDepthMax = 64
+/** Folders that are counted to tell whether the system's watches are enough. */
+export const countedFoldersMax = 1_000_000
+/** The longest name in the store, a checkpoint's, in bytes; and its path below the root, in characters. */
+export const storeNameBytesMax = 105
+export const storePathCharsMax = 117
+/** A difference between two machines' clocks that is worth telling, in milliseconds. */
+export const clockSkewNotedMs = 2 * 60_000
+/** Free space on a disk that is worth telling, in bytes. */
+export const freeBytesNoted = 512 * 1024 * 1024

@@ -28,13 +28,13 @@ export function isHtml(response: TransportResponse): boolean {
 }
 
 /** The answer's Content-Length, `null` where the server sends none. */
-export function contentLength(response: TransportResponse): number | null {
+export function contentLength(response: Pick<TransportResponse, 'headers'>): number | null {
   const text = response.headers['content-length']
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
 }
 
 /** Whether the body would arrive in another shape than it was asked for. Nothing is ever inflated for a server. */
-export function isEncoded(response: TransportResponse): boolean {
+export function isEncoded(response: Pick<TransportResponse, 'headers'>): boolean {
   return !/^(identity)?$/i.test((response.headers['content-encoding'] ?? '').trim())
 }
 

@@ -73,7 +73,7 @@ export async function commit(
       'the server reports a rename as done that its listing does not show',
       {
         action: 'retry',
-        hint: 'A cache between this machine and the server may answer: go round it, and try again.',
+        hint: 'A cache between this machine and the server may answer: go round it, and try again. `davit doctor` tells whether there is one.',
       },
     )
   )

@@ -35,7 +35,7 @@ export async function healHeads(
   }
   throw new DavitError('remote-unexpected', 'the store does not come down to one head', {
     action: 'retry',
-    hint: "This server's MOVE is not a rename: forks are healed, but another server serves better.",
+    hint: "This server's MOVE is not a rename: forks are healed, but another server serves better. `davit doctor` measures it.",
   })
 }
 

@@ -25,6 +25,8 @@ const hashPattern = '[0-9a-f]{64}'
 const tokenPattern = '[0-9a-f]{16,64}'
 const uuidPattern = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 
+/** `doctor-<machine>-<pid>-<start>-<seconds>-<token>`. */
+const probeRegExp = new RegExp(`^doctor-([0-9a-f]{16}-\\d{1,12}-\\d{1,20})-(\\d{1,12})-${tokenPattern}$`)
 const pointRegExp = new RegExp(`^(\\d{${versionDigits}})-(${hashPattern})$`)
 const contentRegExp = new RegExp(`^([0-9a-f]{2})/(${hashPattern})-${tokenPattern}$`)
 const checkpointRegExp = new RegExp(
@@ -101,4 +103,18 @@ export function heldLockName(id: InstanceId, token: string): string {
 /** The holder that a name inside `lock/` states; `null` for any other name, `free` included. */
 export function parseHeldLock(name: string): InstanceId | null {
   return heldRegExp.exec(name)?.[1] ?? null
+}
+
+/**
+ * Where a probe of the server works: no instance reads or makes such a name. `owner` names the process that made it,
+ * `startedAt` is in milliseconds.
+ */
+export function probeFolder(owner: string, startedAt: number, token: string): string {
+  return `doctor-${owner}-${Math.floor(startedAt / 1000)}-${token}/`
+}
+
+/** What the name of a probe's folder (without its slash) says; `null` for any other name. */
+export function parseProbeFolder(name: string): { owner: string; startedAt: number } | null {
+  const match = probeRegExp.exec(name)
+  return match === null ? null : { owner: match[1] as string, startedAt: Number(match[2]) * 1000 }
 }

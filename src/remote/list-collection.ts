@@ -8,7 +8,7 @@ import { requestUrl, type TransportRequest } from './transport.ts'
 export type CollectionListing = { readonly kind: 'missing' } | ({ readonly kind: 'listed' } & Listing)
 
 // `resourcetype` exists on every resource, so no answer is split into found and not found.
-const propfindBody = new TextEncoder().encode(
+export const propfindBody = new TextEncoder().encode(
   '<?xml version="1.0" encoding="utf-8"?>\n<propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>\n',
 )
 

@@ -164,6 +164,7 @@ class Applier {
         const expected = this.stamps.get(step.id)
         if (expected === undefined) return
         if (!(await this.isAsDecided(step.id, step.path))) return this.lookAgain(step.id, step.path)
+        if ((await workspace.look(step.path)) === null) return this.lookAgain(step.id, step.path)
         const result = await workspace.remove(step.path, { expected, old: 'trash' })
         if (result.kind === 'changed') return this.lookAgain(step.id, step.path)
         this.stamps.delete(step.id)
@@ -181,7 +182,7 @@ class Applier {
         const expected = this.stamps.get(step.id)
         if (expected === undefined) return this.lookAgain(step.id, step.path)
         const result = await workspace.park(step.id, step.path, expected)
-        if (result.kind === 'changed') this.lookAgain(step.id, step.path)
+        if (result.kind === 'changed') await this.lookAgain(step.id, step.path)
         return
       }
       case 'unpark':
@@ -260,10 +261,10 @@ class Applier {
         if (result.racy) this.racy.add(id)
         return
       case 'changed':
-        this.lookAgain(id, path)
+        await this.lookAgain(id, path)
         return
       case 'blocked':
-        this.lookAgain(id, result.path)
+        await this.lookAgain(id, result.path)
         return
       case 'unrepresentable':
         this.standAside(id, { code: 'path-unrepresentable', detail: result.detail })
@@ -271,10 +272,14 @@ class Applier {
     }
   }
 
-  private lookAgain(id: FileId, path: FilePath): void {
+  private async lookAgain(id: FileId, path: FilePath): Promise<void> {
+    const stood = this.paths.get(id)
     // Where it stood before, too: a file that was moved already would be missed there and be new here.
-    for (const other of [this.paths.get(id), this.byId.get(id)?.triple.local?.state.path])
+    for (const other of [stood, this.byId.get(id)?.triple.local?.state.path])
       if (other !== undefined) this.state.again.add(other)
+    // Somebody took it away since the scan, to nobody knows where. Looked for at its old place alone it would be
+    // deleted there, and a stranger where it is now.
+    if (stood !== undefined && (await this.context.workspace.look(stood)) === null) this.state.again.add('')
     this.state.lookAgainAt(path, id)
   }
 
@@ -369,7 +374,7 @@ class Applier {
       })
     } catch (error) {
       if (!isDavitError(error, 'file-changed')) throw error
-      this.lookAgain(decision.id, local.state.path)
+      await this.lookAgain(decision.id, local.state.path)
     } finally {
       await staged.discard()
     }

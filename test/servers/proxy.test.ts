@@ -109,4 +109,42 @@ describe('the test proxy', () => {
     proxy.heal()
     expect((await dav('GET', '/f')).text).toBe('newer')
   })
+
+  it('lets a part stay that looks whole to the server', async () => {
+    proxy.spoil({ method: 'PUT', fault: { kind: 'keep-torso', bytes: 3 } })
+    await expect(dav('PUT', '/f', { body: 'replaced' })).rejects.toThrow()
+    expect((await dav('GET', '/f')).text).toBe('rep')
+  })
+
+  it('refuses bodies beyond a limit', async () => {
+    proxy.spoil({ method: 'PUT', fault: { kind: 'body-limit', bytes: 5 } })
+    expect((await dav('PUT', '/f', { body: '123456' })).status).toBe(413)
+    expect((await dav('GET', '/f')).text).toBe('content')
+    expect((await dav('PUT', '/f', { body: '12345' })).status).toBe(204)
+  })
+
+  it('spoils every so-manieth request only', async () => {
+    proxy.spoil({ method: 'GET', after: 1, every: 3, fault: { kind: 'answer', status: 503 } })
+    const statuses: number[] = []
+    for (let round = 0; round < 8; round++) statuses.push((await dav('GET', '/f')).status)
+    expect(statuses).toEqual([200, 200, 200, 503, 200, 200, 503, 200])
+  })
+
+  it.each([true, false])('is a cache of contents, lengths, listings and 404s; obeying: %s', async (obeys) => {
+    proxy.spoil({ fault: { kind: 'shared-cache', obeys } })
+    const look = async (headers: Record<string, string>) => [
+      (await dav('GET', '/f', { headers })).text,
+      (await dav('HEAD', '/f', { headers })).headers.get('content-length'),
+      (await dav('GET', '/g', { headers })).status,
+      (await dav('PROPFIND', '/', { headers: { depth: '1', ...headers } })).text.includes('/g<'),
+    ]
+    const before = ['content', '7', 404, false]
+    const after = ['newer content', '13', 200, true]
+    expect(await look({})).toEqual(before)
+    await dav('PUT', '/f', { body: 'newer content' })
+    await dav('PUT', '/g', { body: 'new' })
+    expect(await look({})).toEqual(before)
+    expect(await look({ 'cache-control': 'no-cache' })).toEqual(obeys ? after : before)
+    expect(await look({})).toEqual(obeys ? after : before)
+  })
 })

@@ -214,7 +214,7 @@ async function readSource(
   let failure: unknown
   try {
     for await (const chunk of source.open(caller.signal)) {
-      chunks.push(Uint8Array.from(chunk))
+      chunks.push(new Uint8Array(chunk))
       size += chunk.length
     }
     if (size !== source.size) failure = caller.broken('UND_ERR_REQ_CONTENT_LENGTH_MISMATCH')

@@ -100,6 +100,17 @@ export function drawFaults(random: Random, options: SwarmOptions = {}): Partial<
   return drawn
 }
 
+/** Now and then a small quota, a small limit of bodies, a server whose clock is off by up to a day. */
+export function drawStates(random: Random): ServerStates {
+  const often = (most: number, draw: () => number): number | null =>
+    random.fraction() < most ? draw() : null
+  return {
+    quotaBytes: often(0.1, () => Math.ceil(1_000 + 40_000 * random.fraction())),
+    bodyBytesMax: often(0.1, () => Math.ceil(100 + 1_500 * random.fraction())),
+    dateSkewMs: often(0.2, () => Math.round((random.fraction() - 0.5) * 2 * 86_400_000)) ?? 0,
+  }
+}
+
 /** One of several, by chance. */
 export function pick<T>(random: Random, values: readonly T[]): T {
   return values[Math.floor(random.fraction() * values.length)] as T

@@ -293,8 +293,8 @@ function* put(state: ServerState, request: ServerRequest): Execution {
   const refusedLater =
     test() ?? (profile.put.conditions === 'atomic' ? refusedByCondition(state, request) : null)
   if (refusedLater !== null) return refusedLater
-  if (isFull(state, body.length)) return answer(507)
   const replaced = tree.file(path)
+  if (isFull(state, body.length, replaced)) return answer(507)
   const node = tree.newFile(body, now(state))
   tree.place(path, node)
   state.tell(request, { kind: 'written', path, bytes: body, isWhole: request.isWhole })
@@ -325,7 +325,7 @@ function* putInPlace(state: ServerState, request: ServerRequest, there: FileNode
   const { path, body, chance } = request
   const node = there ?? tree.newFile(new Uint8Array(), now(state))
   if (there === null) tree.place(path, node)
-  const isFullNow = isFull(state, body.length)
+  const isFullNow = isFull(state, body.length, there)
   if (chance.uploadMs + chance.effectMs === 0 && !isFullNow) node.bytes = body
   else {
     const half = body.length >> 1
@@ -375,9 +375,11 @@ function refuseParent(tree: Tree, path: string, missing: number | 'made'): Answe
   return tree.makeFolders(parentOf(path)) === null ? answer(409) : null
 }
 
-function isFull(state: ServerState, bytes: number): boolean {
+/** Whether there is no room for so many bytes in the place of what is there. The same again always finds its room. */
+function isFull(state: ServerState, bytes: number, replaced: FileNode | null): boolean {
   const { quotaBytes } = state.faults
-  if (quotaBytes === null || state.tree.sizeBytes() + bytes <= quotaBytes) return false
+  const more = bytes - (replaced?.bytes.length ?? 0)
+  if (quotaBytes === null || more <= 0 || state.tree.sizeBytes() + more <= quotaBytes) return false
   state.count('quota')
   return true
 }
@@ -513,7 +515,7 @@ function* copy(state: ServerState, request: ServerRequest): Execution {
   if (source === null) return answer(rules.missingSource)
   // Folders are not copied by anybody here.
   if (source.kind === 'folder' || tree.folder(parentOf(target)) === null) return answer(409)
-  if (isFull(state, source.bytes.length)) return answer(507)
+  if (isFull(state, source.bytes.length, tree.file(target))) return answer(507)
   const replaces = tree.find(target) !== null
   tree.place(target, tree.newFile(source.bytes, now(state)))
   state.tell(request, { kind: 'written', path: target, bytes: source.bytes, isWhole: true })

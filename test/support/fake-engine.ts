@@ -9,6 +9,7 @@ import type {
 } from '../../src/cli/engine.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { runProgram } from '../../src/cli/program.ts'
+import type { DoctorReport } from '../../src/instance/doctor.ts'
 import type { EventType } from '../../src/model/event.ts'
 import { FakeInstance } from './fake-instance.ts'
 import { systemLikeClock } from './timers.ts'
@@ -68,6 +69,16 @@ export class FakeEngine implements Engine {
     this.opened.push([configuration, options])
     if (this.openFailure !== null) throw this.openFailure
     return this.instance
+  }
+
+  /** What `examine` resolves with; with `null` it waits for its signal. */
+  report: DoctorReport | null = null
+  examine(_: CliConfiguration, { signal }: Parameters<Engine['examine']>[1]): Promise<DoctorReport> {
+    const { report } = this
+    return new Promise((resolve, reject) => {
+      if (report !== null) return resolve(report)
+      signal?.addEventListener('abort', () => reject(signal.reason))
+    })
   }
 
   async startWebdavServer({ log: _log, ...options }: Parameters<Engine['startWebdavServer']>[0]) {

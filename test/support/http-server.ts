@@ -17,7 +17,8 @@ export async function serve(
   const requests: TestServer['requests'] = []
   const server: Server = createServer((request, response) => {
     requests.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers })
-    void handle(request, response)
+    // A client that cuts its request off is no failure of the server.
+    Promise.resolve(handle(request, response)).catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

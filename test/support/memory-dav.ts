@@ -8,8 +8,8 @@ export interface MemoryDav {
   readonly folders: Set<string>
   /** Every request that was executed, in order, as `METHOD name`. */
   readonly log: string[]
-  /** Another client of the same server. */
-  connect(): Transport
+  /** Another client of the same server, over the store's root or so many folders above it. */
+  connect(above?: number): Transport
 }
 
 export interface MemoryDavOptions {
@@ -36,21 +36,26 @@ export function createMemoryDav(options: MemoryDavOptions = {}): MemoryDav {
     folders.add(segments.slice(0, depth).join('/'))
 
   const parent = (path: string) => path.split('/').slice(0, -1).join('/')
-  const place = (name: string, above = 0) =>
+  const ancestor = (above: number) => segments.slice(0, foldersAbove - above).join('/')
+  const place = (base: number, name: string, above = 0) =>
     name === ''
-      ? root
-          .split('/')
-          .slice(0, foldersAbove - above)
-          .join('/')
-      : `${root}/${name}`.replace(/\/$/, '')
+      ? ancestor(base + above)
+      : `${ancestor(base)}/${decodeURIComponent(name)}`.replace(/^\/|\/$/g, '')
   const href = (path: string, isFolder: boolean) =>
     `/${path.split('/').map(encodeURIComponent).join('/')}${isFolder && path !== '' ? '/' : ''}`
 
+  function deleteFolder(path: string): boolean {
+    for (const held of [files, folders])
+      for (const name of [...held.keys()]) if (name.startsWith(`${path}/`)) held.delete(name)
+    return folders.delete(path)
+  }
+
   function execute(
+    base: number,
     request: TransportRequest,
     body: Uint8Array,
   ): [number, Record<string, string>, Uint8Array] {
-    const path = place(request.name, request.above)
+    const path = place(base, request.name, request.above)
     const none = new Uint8Array()
     const there = files.get(path)
     switch (request.method) {
@@ -70,7 +75,7 @@ export function createMemoryDav(options: MemoryDavOptions = {}): MemoryDav {
         files.set(path, body)
         return [there === undefined ? 201 : 204, {}, none]
       case 'DELETE':
-        return [files.delete(path) ? 204 : 404, {}, none]
+        return [files.delete(path) || deleteFolder(path) ? 204 : 404, {}, none]
       case 'MKCOL':
         if (folders.has(path) || there !== undefined) return [405, {}, none]
         if (!folders.has(parent(path))) return [409, {}, none]
@@ -81,7 +86,7 @@ export function createMemoryDav(options: MemoryDavOptions = {}): MemoryDav {
         const refused = options.refusesDestination
         if (refused !== undefined && refused.form === (request.destinationForm ?? 'absolute'))
           return [refused.status, {}, none]
-        const target = place(request.destination as string)
+        const target = place(base, request.destination as string)
         if (there === undefined) return [404, {}, none]
         if (!folders.has(parent(target))) return [409, {}, none]
         const existed = files.has(target)
@@ -107,11 +112,11 @@ export function createMemoryDav(options: MemoryDavOptions = {}): MemoryDav {
     }
   }
 
-  function connect(): Transport {
+  function connect(above = 0): Transport {
     const traffic = { requests: 0, bytesSent: 0, bytesReceived: 0, byMethod: {} as Record<string, number> }
     return {
-      url: `http://dav.test/${root}/`,
-      foldersAbove,
+      url: `http://dav.test/${ancestor(above)}/`,
+      foldersAbove: foldersAbove - above,
       async request(request) {
         traffic.requests++
         traffic.byMethod[request.method] = (traffic.byMethod[request.method] ?? 0) + 1
@@ -119,7 +124,7 @@ export function createMemoryDav(options: MemoryDavOptions = {}): MemoryDav {
         request.signal?.throwIfAborted()
         traffic.bytesSent += body.length
         log.push(`${request.method} ${request.name}`)
-        const [status, headers, answer] = execute(request, body)
+        const [status, headers, answer] = execute(above, request, body)
         traffic.bytesReceived += answer.length
         return answerOf(status, headers, answer)
       },

@@ -29,6 +29,8 @@ export type Fault =
   | { readonly kind: 'delay'; readonly ms: number }
   /** Hands on the first bytes of the request's body and cuts both connections. */
   | { readonly kind: 'cut-request'; readonly bytes: number }
+  /** Hands on the first bytes of the request's body as if they were all, and cuts the client's connection: a torso stays. */
+  | { readonly kind: 'keep-torso'; readonly bytes: number }
   /** Hands back the first bytes of the reply's body under its full length and cuts the connection. */
   | { readonly kind: 'cut-response'; readonly bytes: number }
   /** The server does it all, and the client's connection is cut instead of a reply. */
@@ -52,6 +54,13 @@ export type Fault =
   | { readonly kind: 'gzip' }
   /** Answers a GET with what the first such GET of this path brought. */
   | { readonly kind: 'cache' }
+  /**
+   * Answers GET, HEAD and PROPFIND with what the first such request brought, 404 too. `obeys`: not where the request
+   * says `Cache-Control: no-cache`; what that brings is kept instead.
+   */
+  | { readonly kind: 'shared-cache'; readonly obeys: boolean }
+  /** Refuses bodies of more than so many bytes with 413; the server sees nothing of them. */
+  | { readonly kind: 'body-limit'; readonly bytes: number }
 
 /** The reply of a portal or login page: 200 with HTML. */
 export const htmlPage: Fault = {
@@ -70,6 +79,8 @@ export interface ProxyRule {
   readonly after?: number
   /** How many requests to spoil then. Default: all. */
   readonly times?: number
+  /** Of those only every so-manieth. Default: each. */
+  readonly every?: number
   readonly fault: Fault
 }
 
@@ -131,7 +142,8 @@ export async function startProxy(baseUrl: string): Promise<TestProxy> {
       if (rule.method !== undefined && rule.method !== method) continue
       if (rule.path !== undefined && !rule.path.test(path)) continue
       const index = entry.seen++ - (rule.after ?? 0)
-      if (found === undefined && index >= 0 && index < (rule.times ?? Number.POSITIVE_INFINITY))
+      const isInTurn = (index + 1) % (rule.every ?? 1) === 0
+      if (found === undefined && index >= 0 && isInTurn && index < (rule.times ?? Number.POSITIVE_INFINITY))
         found = rule.fault
     }
     return found
@@ -178,6 +190,9 @@ export async function startProxy(baseUrl: string): Promise<TestProxy> {
       case 'cut-request':
         await sendCut(base, forward, fault.bytes)
         return null
+      case 'keep-torso':
+        await exchange(base, { ...forward, body: forward.body.subarray(0, fault.bytes) })
+        return null
       case 'drop-reply':
         await exchange(base, forward)
         return null
@@ -207,6 +222,19 @@ export async function startProxy(baseUrl: string): Promise<TestProxy> {
         cache.set(path, reply)
         return reply
       }
+      case 'shared-cache': {
+        if (!['GET', 'HEAD', 'PROPFIND'].includes(forward.method)) return exchange(base, forward)
+        const key = `${forward.method} ${path} ${String(forward.headers['depth'])}`
+        const isAskedPast = /no-cache/i.test(String(forward.headers['cache-control'] ?? ''))
+        const known = fault.obeys && isAskedPast ? undefined : cache.get(key)
+        const reply = known ?? (await exchange(base, forward))
+        cache.set(key, reply)
+        return reply
+      }
+      case 'body-limit':
+        return forward.body.length > fault.bytes
+          ? { status: 413, headers: {}, body: Buffer.alloc(0) }
+          : exchange(base, forward)
       default:
         return exchange(base, forward)
     }

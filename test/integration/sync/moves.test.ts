@@ -203,3 +203,46 @@ test('what is overwritten in the last instant is kept, and the move is decided a
 function identities(replica: Replica): Record<string, string> {
   return Object.fromEntries(Object.keys(replica.tree()).map((path) => [path, replica.idOf(path)]))
 }
+
+/** Bob renames the folder in the moment in which the pull is about to do this to a file in it. */
+function renamedBefore(bob: Replica, step: 'look' | 'place' | 'move'): void {
+  const { workspace } = bob.context
+  const act = workspace[step].bind(workspace) as (...args: unknown[]) => Promise<never>
+  bob.disk[step] = (...args: unknown[]): Promise<never> => {
+    delete bob.disk[step]
+    bob.move('folder', 'elsewhere')
+    return act(...args)
+  }
+}
+
+test('a file deleted elsewhere that is renamed here in that very moment stays deleted', async () => {
+  const { ann, bob } = await openPair({ 'folder/a.txt': 'a', 'folder/b.txt': 'b', 'c.txt': 'c' })
+  ann.remove('folder/a.txt')
+  await ann.sync()
+  renamedBefore(bob, 'look')
+  await bob.sync()
+  await converge(ann, bob)
+  expect(ann.tree()).toEqual({ 'c.txt': 'c', 'elsewhere/b.txt': 'b' })
+})
+
+test('a file edited elsewhere that is renamed here in that very moment is one file, edited and renamed', async () => {
+  const { ann, bob } = await openPair({ 'folder/a.txt': 'a', 'c.txt': 'c' })
+  const id = ann.idOf('folder/a.txt')
+  ann.write('folder/a.txt', 'edited')
+  await ann.sync()
+  renamedBefore(bob, 'place')
+  await bob.sync()
+  await converge(ann, bob)
+  expect(ann.tree()).toEqual({ 'c.txt': 'c', 'elsewhere/a.txt': 'edited' })
+  expect(ann.idOf('elsewhere/a.txt')).toBe(id)
+})
+
+test('a file renamed elsewhere and here in that very moment is one file', async () => {
+  const { ann, bob } = await openPair({ 'folder/a.txt': 'a', 'folder/b.txt': 'b' })
+  ann.move('folder/a.txt', 'theirs.txt')
+  await ann.sync()
+  renamedBefore(bob, 'move')
+  await bob.sync()
+  await converge(ann, bob)
+  expect(ann.tree()).toEqual({ 'elsewhere/b.txt': 'b', 'theirs.txt': 'a' })
+})

@@ -1,0 +1,319 @@
+/**
+ * What has to hold, decided on what people did and on what lies on the disks and in the store. Each broken promise is
+ * told with the number of its invariant: S for safety, L for what has to come about once everything works again.
+ */
+import { createHash } from 'node:crypto'
+import type { Changeset, ChangesetHash } from '../../src/model/changeset.ts'
+import { emptyStorePoint } from '../../src/model/changeset.ts'
+import { changesetName } from '../../src/remote/layout.ts'
+import { hashOfText, isWhole, marksOf } from './contents.ts'
+import type { History } from './history.ts'
+import type { SimulatedInstance } from './instance.ts'
+import { keptTexts, workspaceOf } from './person.ts'
+import type { SimulatedServer } from './server.ts'
+
+export interface Violation {
+  readonly invariant: string
+  readonly detail: string
+}
+
+export class Broken extends Error {
+  readonly violation: Violation
+
+  constructor(invariant: string, detail: string) {
+    super(`${invariant}: ${detail}`)
+    this.violation = { invariant, detail }
+  }
+}
+
+function broken(invariant: string, detail: string): never {
+  throw new Broken(invariant, detail)
+}
+
+/** What the seed did to the store, which weakens what can be asked for. */
+export interface Harm {
+  /** The store was taken back, emptied, or got a head that nobody committed. */
+  rolledBack: boolean
+  forked: boolean
+  /** A person chose to adopt a store as it was. */
+  adopted: boolean
+  /** A person let a plan with many deletions pass. */
+  forced: boolean
+  /** Hashes of contents that the store's disk damaged. */
+  readonly rotten: Set<string>
+  /** The lock was taken in the name of somebody who does not exist. */
+  lockForged: boolean
+}
+
+/** Everything that any instance took for settled. */
+export class Ledger {
+  private readonly applied = new Map<ChangesetHash, Changeset>()
+  private readonly acknowledged = new Map<ChangesetHash, string>()
+  private readonly byVersion = new Map<number, ChangesetHash>()
+  private readonly versions = new Map<SimulatedInstance, number>()
+  private readonly harm: Harm
+  readonly forks: string[] = []
+
+  constructor(harm: Harm) {
+    this.harm = harm
+  }
+
+  appended(instance: SimulatedInstance, changeset: Changeset, isOwn: boolean): void {
+    const { version, hash } = changeset.point
+    const known = this.byVersion.get(version)
+    if (known !== undefined && known !== hash) {
+      this.forks.push(`version ${version} at ${instance.name}`)
+      if (!this.harm.rolledBack && !this.harm.forked)
+        broken('S1', `version ${version} is ${known} and, for ${instance.name}, ${hash}`)
+    }
+    const before = this.versions.get(instance) ?? 0
+    if (version <= before && !this.harm.rolledBack && !this.harm.forked && !instance.lostState)
+      broken('S8', `${instance.name} went from version ${before} to ${version}`)
+    this.versions.set(instance, version)
+    this.byVersion.set(version, hash)
+    this.applied.set(hash, changeset)
+    if (isOwn) this.acknowledged.set(hash, instance.name)
+  }
+
+  /** Every acknowledged commit is in the chain, or taken in by one that is. */
+  checkDurable(chain: ReadonlyMap<ChangesetHash, Changeset>): void {
+    if (this.harm.rolledBack) return
+    const adopted = new Set([...chain.values()].flatMap(({ header }) => header.adopts))
+    for (const [hash, name] of this.acknowledged) {
+      if (!chain.has(hash) && !adopted.has(hash))
+        broken('S3', `the commit ${hash.slice(0, 8)} that ${name} was told is not in the chain`)
+    }
+  }
+
+  get changesets(): Iterable<Changeset> {
+    return this.applied.values()
+  }
+}
+
+/** The chain as it lies in the store, read without any of Davit's protocol. */
+export function chainInStore(
+  server: SimulatedServer,
+  decode: (version: number, hash: ChangesetHash, bytes: Uint8Array) => Changeset,
+): Map<ChangesetHash, Changeset> {
+  const heads = server.names().filter((name) => /^version\/\d{12}-[0-9a-f]{64}$/.test(name))
+  if (heads.length !== 1) broken('L1', `the store has ${heads.length} heads`)
+  const chain = new Map<ChangesetHash, Changeset>()
+  const [head] = heads as [string]
+  let version = Number(head.slice(8, 20))
+  let hash = head.slice(21)
+  while (version > 0) {
+    const name = changesetName({ version, hash })
+    const bytes = server.read(name)
+    if (bytes === null) broken('S2', `the chain names ${name}, which is not there`)
+    const changeset = decode(version, hash, bytes)
+    chain.set(hash, changeset)
+    hash = changeset.header.parent
+    version -= 1
+  }
+  if (hash !== emptyStorePoint.hash) broken('S2', `the chain ends in ${hash}`)
+  return chain
+}
+
+/** Hashes of all contents that lie whole in the store. */
+function contentsInStore(server: SimulatedServer): Set<string> {
+  const found = new Set<string>()
+  for (const name of server.names()) {
+    const match = /^[0-9a-f]{2}\/([0-9a-f]{64})-/.exec(name)
+    const bytes = match === null ? null : server.read(name)
+    if (match === null || bytes === null) continue
+    if (createHash('sha256').update(bytes).digest('hex') === match[1]) found.add(match[1] as string)
+  }
+  return found
+}
+
+export interface Outcome {
+  readonly history: History
+  readonly ledger: Ledger
+  readonly server: SimulatedServer
+  readonly harm: Harm
+  /** Those that are left; all of them are running, and have nothing to do. */
+  readonly instances: readonly SimulatedInstance[]
+  readonly all: readonly SimulatedInstance[]
+}
+
+/** At rest, after everything was healed. */
+export function checkAtRest(outcome: Outcome): void {
+  const { instances, server, ledger } = outcome
+  const [first] = instances
+  if (first === undefined) return
+  for (const instance of instances) {
+    const damage = instance.index.verify()
+    if (damage.length > 0) broken('S10', `${instance.name}: ${JSON.stringify(damage.slice(0, 3))}`)
+    const { pending } = instance.index.trees.counts()
+    if (pending > 0)
+      broken(
+        'L1',
+        `${instance.name} has ${pending} pending: ${JSON.stringify(instance.index.trees.dirtyPage({ limit: 2 }))}`,
+      )
+  }
+  checkAgreement(instances)
+  const chain = chainInStore(server, (version, hash, bytes) =>
+    first.context.remote.decodeChangeset({ version, hash }, bytes),
+  )
+  ledger.checkDurable(chain)
+  checkContents(outcome, chain)
+}
+
+function checkAgreement(instances: readonly SimulatedInstance[]): void {
+  const [first, ...others] = instances as [SimulatedInstance, ...SimulatedInstance[]]
+  const view = (instance: SimulatedInstance) => ({
+    head: instance.index.chain.point()?.hash ?? null,
+    conflicts: instance.index.conflicts
+      .page({ limit: 1_000 })
+      .map(
+        ({ id, candidates }) => `${id} ${candidates.map((side) => `${side.instance} ${side.hash}`).sort()}`,
+      ),
+    files: settledFiles(instance),
+  })
+  const expected = view(first)
+  for (const other of others) {
+    const found = view(other)
+    for (const part of ['head', 'conflicts', 'files'] as const) {
+      if (JSON.stringify(found[part]) !== JSON.stringify(expected[part]))
+        broken(
+          part === 'conflicts' ? 'L5' : 'L1',
+          `${part} of ${first.name} and ${other.name} differ:\n${JSON.stringify(expected[part], null, 1)}\n${JSON.stringify(found[part], null, 1)}`,
+        )
+    }
+  }
+}
+
+/** What must be the same everywhere: all but the contents of those in conflict. */
+function settledFiles(instance: SimulatedInstance): string[] {
+  const inConflict = new Set(
+    instance.index.conflicts
+      .page({ limit: 1_000 })
+      .filter(({ aspect }) => aspect === 'content')
+      .map(({ fileId }) => instance.index.trees.remoteOf(fileId)?.state.path),
+  )
+  return workspaceOf(instance).map(({ path, text, executable }) => {
+    if (text === null) return `${path}/`
+    return `${path} ${executable ? 'x' : '-'} ${inConflict.has(path) ? '(in conflict)' : text}`
+  })
+}
+
+function checkContents(outcome: Outcome, chain: ReadonlyMap<ChangesetHash, Changeset>): void {
+  const { history, instances, server, harm } = outcome
+  const live = new Map<string, string[]>()
+  for (const instance of instances) {
+    for (const { path, text } of workspaceOf(instance)) {
+      if (text === null) continue
+      if (!isWhole(text)) broken('S7', `${instance.name}: ${path} holds ${JSON.stringify(text)}`)
+      live.set(text, [...(live.get(text) ?? []), `${instance.name}:${path}`])
+    }
+  }
+  const stored = contentsInStore(server)
+  // What no workspace had any more when the store's disk damaged it is lost for good.
+  for (const hash of harm.rotten)
+    if (![...live.keys()].some((text) => hashOfText(text) === hash)) stored.add(hash)
+  checkReferences(instances, stored, chain, harm)
+
+  const kept = new Set(outcome.all.filter(({ isGone }) => !isGone).flatMap(keptTexts))
+  const candidates = instances.flatMap((instance) =>
+    instance.index.conflicts
+      .page({ limit: 1_000 })
+      .filter(({ aspect }) => aspect === 'content')
+      .flatMap((conflict) => conflict.candidates.map(({ hash }) => hash)),
+  )
+  const gone = new Set(outcome.all.filter(({ isGone }) => isGone).map(({ name }) => name))
+
+  for (const entry of history.texts.values()) {
+    if (entry.writers.size === 0) continue
+    if ([...entry.writers].every((writer) => entry.takenOff.has(writer) || gone.has(writer))) continue
+    if (live.has(entry.text) || kept.has(entry.text) || stored.has(entry.hash)) continue
+    broken('S4', `nowhere left: ${describe(entry.text)}, written by ${[...entry.writers].join(', ')}`)
+  }
+  checkVisible(outcome, live, candidates, gone, chain)
+  checkDeleted(outcome, live)
+}
+
+/** Everything that a live state, a candidate or the history names lies in the store, whole. */
+function checkReferences(
+  instances: readonly SimulatedInstance[],
+  stored: ReadonlySet<string>,
+  chain: ReadonlyMap<ChangesetHash, Changeset>,
+  harm: Harm,
+): void {
+  const [first] = instances as [SimulatedInstance]
+  for (let after: string | undefined; ; ) {
+    const page = first.index.trees.remotePage({ limit: 500, ...(after === undefined ? {} : { after }) })
+    for (const { state } of page)
+      if (state.hash !== null && !stored.has(state.hash))
+        broken('S9', `the content of ${state.path} (${state.hash.slice(0, 8)}) is not in the store`)
+    after = page.at(-1)?.state.path
+    if (page.length < 500) break
+  }
+  for (const { id, aspect, candidates } of first.index.conflicts.page({ limit: 1_000 }))
+    for (const side of candidates)
+      if (aspect === 'content' && !stored.has(side.hash))
+        broken('S9', `a candidate of conflict ${id} is not in the store`)
+  if (harm.rolledBack) return
+  for (const changeset of chain.values())
+    for (const operation of changeset.operations)
+      if (operation.kind === 'object' && !stored.has(operation.hash))
+        broken(
+          'S9',
+          `version ${changeset.point.version} names the content ${operation.hash.slice(0, 8)}, which is not there`,
+        )
+}
+
+/** No silent winner: what nobody gave up knowingly stands in a file, or in an open conflict. */
+function checkVisible(
+  outcome: Outcome,
+  live: ReadonlyMap<string, string[]>,
+  candidates: readonly string[],
+  gone: ReadonlySet<string>,
+  chain: ReadonlyMap<ChangesetHash, Changeset>,
+): void {
+  const { history, instances } = outcome
+  const policies = new Set(instances.map(({ settings }) => settings.policy))
+  if (policies.has('local') || policies.has('remote') || policies.has('newest')) return
+  const visible = new Set([...live.keys()].flatMap((text) => [...marksOf(text)]))
+  for (const hash of candidates) for (const mark of marksOf(history.textOf(hash) ?? '')) visible.add(mark)
+  const committed = new Set<string>()
+  if (gone.size > 0) {
+    for (const { operations } of chain.values())
+      for (const operation of operations)
+        if (operation.kind === 'object')
+          for (const mark of marksOf(history.textOf(operation.hash) ?? '')) committed.add(mark)
+  }
+  for (const [mark, writers] of history.marks) {
+    if (history.droppedMarks.has(mark) || visible.has(mark)) continue
+    if ([...writers].some((writer) => gone.has(writer)) && !committed.has(mark)) continue
+    broken('S11', `the edit ${mark} is in no file and no open conflict, and nobody gave it up`)
+  }
+}
+
+/** What was deleted stays so, unless somebody had a reason that was told. */
+function checkDeleted(outcome: Outcome, live: ReadonlyMap<string, string[]>): void {
+  const { history, harm, all } = outcome
+  if (harm.adopted || harm.rolledBack || all.some(({ lostState, isGone }) => lostState || isGone)) return
+  const rescued = new Set(
+    all.flatMap(({ events }) =>
+      events.filter(({ type }) => type === 'file.rescued').map(({ data }) => String(data['path'])),
+    ),
+  )
+  for (const [text, places] of live) {
+    const entry = history.texts.get(text)
+    if (entry === undefined || entry.puts !== 1 || entry.chosen || entry.givenUp.length === 0) continue
+    const paths = [
+      ...entry.givenUp.map(({ path }) => path),
+      ...places.map((place) => place.split(':')[1] as string),
+    ]
+    if (paths.some((path) => rescued.has(path))) continue
+    // The same text was saved on several instances: whose edit it is of cannot be told.
+    if (entry.givenUp.some(({ text: next }) => next !== null && (history.texts.get(next)?.puts ?? 0) > 1))
+      continue
+    const how = entry.givenUp.map(({ by, how, path }) => `${how} by ${by} at ${path}`).join(', ')
+    broken('S5', `${describe(text)} was ${how}, and stands again at ${places.join(', ')}`)
+  }
+}
+
+function describe(text: string): string {
+  return `the text ${[...marksOf(text)].join(' ')}`
+}

@@ -1,0 +1,181 @@
+/** The hands of people and programs on one instance's folder. What they do goes into the history. */
+import type { FilePath } from '../../src/model/file-state.ts'
+import { nameOf, parentOf } from '../../src/model/path.ts'
+import type { Chance } from './chance.ts'
+import { editedText, newText } from './contents.ts'
+import type { History } from './history.ts'
+import { rootPath, type SimulatedInstance } from './instance.ts'
+
+const folders = ['', 'a', 'b', 'a/c']
+const names = ['x.md', 'y.md', 'Y.md', 'z', '\u00e9', 'e\u0301']
+
+export class Person {
+  private readonly instance: SimulatedInstance
+  private readonly history: History
+
+  constructor(instance: SimulatedInstance, history: History) {
+    this.instance = instance
+    this.history = history
+  }
+
+  /** Path → text of every file of the workspace. */
+  files(): Map<FilePath, string> {
+    return new Map(
+      workspaceOf(this.instance).flatMap(({ path, text }) => (text === null ? [] : [[path, text]])),
+    )
+  }
+
+  folders(): FilePath[] {
+    return workspaceOf(this.instance).flatMap(({ path, text }) => (text === null ? [path] : []))
+  }
+
+  private get disk() {
+    return this.instance.disk.user
+  }
+
+  private at(path: FilePath): string {
+    return path === '' ? rootPath : `${rootPath}/${path}`
+  }
+
+  /** A path at which nothing stands, below folders only. */
+  freePath(chance: Chance): FilePath | null {
+    const files = this.files()
+    const taken = new Set([...files.keys(), ...this.folders()])
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const folder = chance.pick(folders)
+      const path = folder === '' ? chance.pick(names) : `${folder}/${chance.pick(names)}`
+      const above = folder.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/'))
+      if (!taken.has(path) && !above.some((each) => files.has(each))) return path
+    }
+    return null
+  }
+
+  anyFile(chance: Chance): FilePath | null {
+    const files = [...this.files().keys()].sort()
+    return files.length === 0 ? null : chance.pick(files)
+  }
+
+  anyFolder(chance: Chance): FilePath | null {
+    const all = this.folders().sort()
+    return all.length === 0 ? null : chance.pick(all)
+  }
+
+  save(path: FilePath, text: string, options: { readonly inPlace: boolean }): void {
+    const base = this.files().get(path) ?? null
+    this.history.wrote(this.instance.name, path, text, base)
+    this.disk.makeFolder(this.at(parentOf(path)))
+    if (options.inPlace || base === null) {
+      this.disk.write(this.at(path), Buffer.from(text), { inPlace: true })
+    } else {
+      const fresh = this.at(`${parentOf(path) === '' ? '' : `${parentOf(path)}/`}.${nameOf(path)}.tmp`)
+      this.disk.write(fresh, Buffer.from(text), { inPlace: true })
+      this.disk.rename(fresh, this.at(path))
+    }
+    this.touched(path)
+  }
+
+  create(chance: Chance): boolean {
+    const path = this.freePath(chance)
+    if (path === null) return false
+    this.save(path, newText(this.history.newMark(this.instance.name)), { inPlace: true })
+    return true
+  }
+
+  edit(chance: Chance, given?: FilePath): boolean {
+    const path = given ?? this.anyFile(chance)
+    if (path === null) return false
+    const text = this.files().get(path)
+    if (text === undefined) return false
+    const mark = this.history.newMark(this.instance.name)
+    const edited = chance.happens(0.3) ? newText(mark) : editedText(text, chance.between(0, 2), mark)
+    this.save(path, edited, { inPlace: chance.happens(0.5) })
+    return true
+  }
+
+  remove(path: FilePath): void {
+    const text = this.files().get(path)
+    if (text === undefined) return
+    this.history.removed(this.instance.name, path, text)
+    this.disk.remove(this.at(path))
+    this.touched(path)
+  }
+
+  removeFolder(path: FilePath): void {
+    for (const [file, text] of this.files())
+      if (file.startsWith(`${path}/`)) this.history.removed(this.instance.name, file, text)
+    this.disk.remove(this.at(path))
+    this.touched(path)
+  }
+
+  /** Of a file or a folder. What stands at the new path is given up. */
+  rename(from: FilePath, to: FilePath): void {
+    const files = this.files()
+    const moved = files.get(from)
+    const replaced = files.get(to)
+    if (replaced !== undefined) this.history.removed(this.instance.name, to, replaced)
+    if (moved === undefined && replaced !== undefined) return
+    this.disk.makeFolder(this.at(parentOf(to)))
+    this.disk.rename(this.at(from), this.at(to))
+    this.touched(from, to)
+  }
+
+  swap(left: FilePath, right: FilePath): void {
+    const aside = `${left}.aside`
+    this.disk.rename(this.at(left), this.at(aside))
+    this.disk.rename(this.at(right), this.at(left))
+    this.disk.rename(this.at(aside), this.at(right))
+    this.touched(left, right)
+  }
+
+  copy(from: FilePath, to: FilePath): void {
+    const text = this.files().get(from)
+    if (text !== undefined) this.save(to, text, { inPlace: true })
+  }
+
+  makeFolder(path: FilePath): void {
+    this.disk.makeFolder(this.at(path))
+    this.touched(path)
+  }
+
+  touchTime(path: FilePath, mtimeMs: number): void {
+    this.disk.utimes(this.at(path), mtimeMs)
+    this.touched(path)
+  }
+
+  setExecutable(path: FilePath, executable: boolean): void {
+    this.disk.chmod(this.at(path), executable ? 0o755 : 0o644)
+    this.touched(path)
+  }
+
+  private touched(...paths: FilePath[]): void {
+    this.instance.touched(paths)
+  }
+}
+
+export interface WorkspaceEntry {
+  readonly path: FilePath
+  /** `null` for a folder. */
+  readonly text: string | null
+  readonly executable: boolean
+}
+
+/** Everything in the workspace but the state folder, sorted by path. */
+export function workspaceOf(instance: SimulatedInstance): WorkspaceEntry[] {
+  return entriesOf(instance).filter(({ path }) => path !== '.davit' && !path.startsWith('.davit/'))
+}
+
+/** Texts in the trash and of parked files. */
+export function keptTexts(instance: SimulatedInstance): string[] {
+  return entriesOf(instance).flatMap(({ path, text }) =>
+    text !== null && (path.startsWith('.davit/trash/') || path.startsWith('.davit/parked/')) ? [text] : [],
+  )
+}
+
+function entriesOf(instance: SimulatedInstance): WorkspaceEntry[] {
+  const { user } = instance.disk
+  return user.list(rootPath).map((entry) => ({
+    path: entry.path.slice(rootPath.length + 1),
+    text: entry.kind === 'folder' ? null : (user.readText(entry.path) ?? ''),
+    executable: (entry.mode & 0o100) !== 0,
+  }))
+}

@@ -1,0 +1,459 @@
+/**
+ * One seed from its plan to the verdict: *chaos*, in which people, programs, machines and the server do what the plan
+ * says, and *healing*, in which everything works again and all has to come to rest, with nothing lost.
+ */
+import { verify } from '../../src/instance/verify.ts'
+import { isDavitError } from '../../src/model/errors.ts'
+import { lockLeaseMs } from '../../src/model/limits.ts'
+import { createChance } from './chance.ts'
+import { gestures, resolveAny, type Scene, slipIn } from './gestures.ts'
+import { History } from './history.ts'
+import { SimulatedInstance } from './instance.ts'
+import { Killed } from './killable.ts'
+import { Broken, checkAtRest, type Harm, Ledger, type Violation } from './oracle.ts'
+import { gestureKinds, instanceNames, type Plan, type PlannedEvent } from './plan.ts'
+import { profiles } from './profiles.ts'
+import { createSimulatedServer, type SimulatedServer, type StoreSnapshot } from './server.ts'
+import { Trace } from './trace.ts'
+import { createWorld, Stalled, type World } from './world.ts'
+
+/** Entries of the queue that a healthy seed never needs. */
+const stepsMax = 400_000
+const roundsMax = 25
+
+export interface Result {
+  readonly violation: Violation | null
+  readonly digest: string
+  readonly lines: readonly string[]
+  /** How often what happened. */
+  readonly counts: ReadonlyMap<string, number>
+  readonly steps: number
+  readonly virtualMs: number
+}
+
+export async function simulate(plan: Plan, options: { readonly keepTrace: boolean }): Promise<Result> {
+  const simulation = new Simulation(plan, options.keepTrace)
+  try {
+    await simulation.run()
+    return simulation.result(null)
+  } catch (error) {
+    return simulation.result(violationOf(error))
+  } finally {
+    simulation.dispose()
+  }
+}
+
+function violationOf(error: unknown): Violation {
+  if (error instanceof Broken) return error.violation
+  if (error instanceof Stalled) return { invariant: 'L4', detail: error.message }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { invariant: 'crash', detail: text }
+}
+
+/** Rejections that nobody handles belong to the simulation under way: there is one at a time. */
+let unhandled: ((error: unknown) => void) | null = null
+
+/** Once for each process. What a killed process leaves behind is nobody's. */
+export function watchRejections(): void {
+  process.on('unhandledRejection', (error) => {
+    if (!(error instanceof Killed)) unhandled?.(error)
+  })
+}
+
+class Simulation {
+  private readonly plan: Plan
+  private readonly world: World
+  private readonly trace: Trace
+  private readonly server: SimulatedServer
+  private readonly history = new History()
+  private readonly harm: Harm = {
+    rolledBack: false,
+    forked: false,
+    adopted: false,
+    forced: false,
+    rotten: new Set(),
+    lockForged: false,
+  }
+  private readonly ledger = new Ledger(this.harm)
+  private readonly instances: SimulatedInstance[] = []
+  private readonly counts = new Map<string, number>()
+  private readonly scene: Scene
+  private readonly indexCopies = new Map<SimulatedInstance, Uint8Array>()
+  private snapshot: StoreSnapshot | null = null
+  private underWay = 0
+  /** What went wrong in something that nobody waits for. */
+  private failure: Error | null = null
+
+  constructor(plan: Plan, keepTrace: boolean) {
+    this.plan = plan
+    unhandled = (error) => {
+      this.failure ??= error instanceof Error ? error : new Error(String(error))
+    }
+    this.world = createWorld()
+    this.trace = new Trace({ keep: keepTrace, now: () => this.world.nowMs })
+    this.server = createSimulatedServer({
+      profile: profiles[plan.profile],
+      clock: this.world.clock,
+      random: createChance(plan.seed, 'server'),
+      latencyMs: plan.latencyMs,
+    })
+    this.scene = {
+      history: this.history,
+      instances: this.instances,
+      launch: (what, work) => this.launch(what, work),
+    }
+  }
+
+  async run(): Promise<void> {
+    for (const settings of this.plan.instances) {
+      const instance = this.add(settings)
+      await this.begin(instance)
+    }
+    this.server.setFaults(this.plan.faults)
+    for (const event of this.plan.events) {
+      if (event.atMs > this.world.nowMs) await this.waitUntil(event.atMs)
+      this.act(event)
+      if (this.failure !== null) throw this.failure
+    }
+    await this.waitUntil(this.world.nowMs + 2_000)
+    await this.heal()
+  }
+
+  result(violation: Violation | null): Result {
+    for (const [name, count] of this.server.counts) this.counts.set(name, count)
+    return {
+      violation,
+      digest: this.trace.digest(),
+      lines: this.trace.lines,
+      counts: this.counts,
+      steps: this.world.steps,
+      virtualMs: this.world.nowMs,
+    }
+  }
+
+  dispose(): void {
+    for (const instance of this.instances) instance.close()
+  }
+
+  // -- chaos -------------------------------------------------------------------------------------------------------
+
+  private add(settings: Plan['instances'][number]): SimulatedInstance {
+    const instance = new SimulatedInstance({
+      settings,
+      seed: this.plan.seed,
+      world: this.world,
+      server: this.server,
+      trace: this.trace,
+      observer: {
+        appended: (who, changeset, isOwn) => {
+          try {
+            this.ledger.appended(who, changeset, isOwn)
+          } catch (error) {
+            this.failure ??= error as Error
+          }
+        },
+      },
+    })
+    this.instances.push(instance)
+    return instance
+  }
+
+  /** Starts an instance; it may be killed while it starts. */
+  private async begin(instance: SimulatedInstance): Promise<void> {
+    await this.world.settle(instance.start(), stepsMax)
+  }
+
+  private launch(what: string, work: () => Promise<unknown>): void {
+    this.underWay += 1
+    const settled = () => {
+      this.underWay -= 1
+    }
+    work().then(settled, (error) => {
+      settled()
+      this.trace.note('', `${what}: ${(error as Error).message}`)
+      if (!isDavitError(error)) this.failure ??= error as Error
+    })
+  }
+
+  private async waitUntil(ms: number): Promise<void> {
+    let isThere = ms <= this.world.nowMs
+    this.world.after(ms - this.world.nowMs, () => {
+      isThere = true
+    })
+    await this.world.run(() => isThere || this.failure !== null, stepsMax)
+    if (this.failure !== null) throw this.failure
+  }
+
+  private count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
+  }
+
+  private act(event: PlannedEvent): void {
+    const instance = this.instances[event.who % this.instances.length] as SimulatedInstance
+    if (instance.isGone) return
+    const chance = createChance(event.seed, event.kind)
+    this.trace.note(instance.name, `— ${event.kind}`)
+    this.count(`event ${event.kind}`)
+    const gesture = gestureKinds.find((kind) => kind === event.kind)
+    if (gesture !== undefined) {
+      gestures[gesture](this.scene, instance, chance)
+      return
+    }
+    switch (event.kind) {
+      case 'sync':
+        if (!instance.isRunning) this.restart(instance)
+        else this.launch(`${instance.name} syncs`, () => instance.sync({ full: chance.happens(0.2) }))
+        break
+      case 'crash':
+        if (!instance.isRunning) break
+        instance.process.killAfter(chance.between(1, chance.pick([5, 40, 200])))
+        if (chance.happens(0.7)) this.launch(`${instance.name} syncs`, () => instance.sync())
+        break
+      case 'powerCut':
+        instance.powerCut()
+        break
+      case 'restart':
+        instance.kill()
+        this.restart(instance)
+        break
+      case 'pause':
+        if (instance.isRunning) instance.process.pause(chance.pick([1_000, 30_000, 3_600_000]))
+        break
+      case 'clockJump':
+        instance.clock.jump(chance.pick([-1, 1]) * chance.pick([1_000, 3_600_000, 86_400_000 * 40]))
+        break
+      case 'loseState':
+        instance.loseState()
+        break
+      case 'copyIndex':
+        this.indexCopies.set(instance, instance.copyIndex())
+        break
+      case 'restoreIndex': {
+        const copy = this.indexCopies.get(instance)
+        if (copy !== undefined) instance.restoreIndex(copy)
+        break
+      }
+      case 'join':
+        this.join(event)
+        break
+      case 'leave':
+        // Somebody has to be left who can agree with somebody.
+        if (this.instances.filter(({ isGone }) => !isGone).length <= 1) break
+        instance.kill()
+        instance.isGone = true
+        break
+      case 'slipIn':
+        if (instance.isRunning)
+          instance.slipInAfter(chance.between(1, 60), () => slipIn(this.scene, instance, chance))
+        break
+      default:
+        this.harmStore(event, chance)
+    }
+  }
+
+  private restart(instance: SimulatedInstance): void {
+    this.launch(`${instance.name} starts`, () => instance.start())
+  }
+
+  private join(event: PlannedEvent): void {
+    const name = instanceNames[this.instances.length]
+    const [like] = this.plan.instances
+    if (name === undefined || like === undefined) return
+    const instance = this.add({ ...like, name })
+    this.launch(`${name} joins`, async () => {
+      await instance.start()
+      if (event.seed % 2 === 0)
+        gestures.write(this.scene, instance, createChance(event.seed, 'before joining'))
+      await instance.sync()
+    })
+  }
+
+  private harmStore(event: PlannedEvent, chance: ReturnType<typeof createChance>): void {
+    const { server } = this
+    const heads = server
+      .names()
+      .filter((name) => name.startsWith('version/') && name.length > 'version/'.length)
+    switch (event.kind) {
+      case 'outage':
+        server.startOutage(undefined, chance.pick([2_000, 20_000, 120_000]))
+        break
+      case 'snapshot':
+        this.snapshot = server.snapshot()
+        break
+      case 'rollback':
+        if (this.snapshot === null) break
+        server.restore(this.snapshot)
+        this.harm.rolledBack = true
+        break
+      case 'wipe':
+        server.wipe()
+        this.harm.rolledBack = true
+        break
+      case 'duplicateHead': {
+        // As a MOVE leaves it that copies: the name of the parent beside the head.
+        const changes = server.names().filter((name) => /^changes\/\d+\/\d{12}-/.test(name))
+        if (heads.length !== 1 || changes.length === 0) break
+        const [head] = heads as [string]
+        server.write(`version/${chance.pick(changes).split('/').at(-1)}`, server.read(head) as Uint8Array)
+        this.harm.forked = true
+        break
+      }
+      case 'forgeLock':
+        this.harm.lockForged = true
+        server.write(
+          `lock/held-${chance.uuid()}-${chance.hex(12)}`,
+          server.read('lock/free') ?? new Uint8Array(),
+        )
+        break
+      case 'dropLock':
+        for (const name of server.names()) if (/^lock\/.+/.test(name)) server.remove(name)
+        break
+      case 'overwriteBlob': {
+        // The disk of the server rots. Whoever has the content sends it again.
+        const blobs = server.names().filter((name) => /^[0-9a-f]{2}\/.+/.test(name))
+        if (blobs.length === 0) break
+        const name = chance.pick(blobs)
+        server.write(name, Buffer.from('rotten'))
+        this.harm.rotten.add(name.slice(3, 67))
+        break
+      }
+    }
+  }
+
+  // -- healing -----------------------------------------------------------------------------------------------------
+
+  private get living(): SimulatedInstance[] {
+    return this.instances.filter(({ isGone }) => !isGone)
+  }
+
+  private async heal(): Promise<void> {
+    const { world, server } = this
+    this.trace.note('', '== healing ==')
+    server.setFaults({})
+    server.settle(createChance(this.plan.seed, 'settling').happens(0.5) ? 'run' : 'drop')
+    for (const instance of this.living) {
+      if (instance.isRunning) instance.process.resume()
+      else await this.begin(instance)
+      instance.isSafe()
+    }
+    const chance = createChance(this.plan.seed, 'healing')
+    await this.waitUntil(world.nowMs + 10_000)
+    await world.run(() => this.underWay === 0 || this.failure !== null, stepsMax)
+    if (this.failure !== null) throw this.failure
+    for (let round = 0; ; round++) {
+      if (round === roundsMax) throw new Broken('L1', `no rest after ${roundsMax} rounds: ${this.standing()}`)
+      // A lock that nobody holds is broken once it has not changed for its lease.
+      if (this.harm.lockForged) await this.waitUntil(world.nowMs + 2 * lockLeaseMs)
+      const before = this.versions()
+      let isWell = true
+      for (const instance of this.living) isWell = (await this.syncOne(instance, chance, round < 2)) && isWell
+      const after = this.versions()
+      const isQuiet =
+        isWell &&
+        before.join() === after.join() &&
+        new Set(after).size === 1 &&
+        this.living.every(({ index, engine }) => index.trees.counts().pending === 0 && engine.halt() === null)
+      if (isQuiet) break
+    }
+    for (const instance of this.harm.rotten.size > 0 ? this.living : []) {
+      // As a person does who was told of the damage.
+      const report = instance.doing(() =>
+        instance.engine.exclusively(() => verify(instance.context, { deep: true, repair: true })),
+      )
+      this.count(`repaired ${(await world.settle(report, stepsMax))?.repaired ?? 0}`)
+      for (const each of this.living) await this.syncOne(each, chance, false)
+    }
+    await this.checkQuiet()
+    checkAtRest({
+      history: this.history,
+      ledger: this.ledger,
+      server,
+      harm: this.harm,
+      instances: this.living,
+      all: this.instances,
+    })
+    if (chance.happens(0.5)) await this.resolveAll(chance)
+  }
+
+  private async syncOne(
+    instance: SimulatedInstance,
+    chance: ReturnType<typeof createChance>,
+    full: boolean,
+  ): Promise<boolean> {
+    const summary = await this.world.settle(instance.sync({ full }), stepsMax)
+    if (this.failure !== null) throw this.failure
+    if (summary === null) throw new Error(`${instance.name} died while everything was healthy`)
+    if (summary.outcome === 'in-sync' || summary.outcome === 'conflicts') return true
+    const code = summary.error?.code ?? ''
+    this.count(`healing ${code}`)
+    if (code === 'deletion-guard') {
+      this.harm.forced = true
+      await this.world.settle(instance.sync({ full: true, force: true }), stepsMax)
+      return false
+    }
+    const isStoreHarmed = this.harm.rolledBack
+    if (isStoreHarmed && ['remote-rolled-back', 'remote-missing', 'remote-foreign'].includes(code)) {
+      const choice = chance.happens(0.7) && code !== 'remote-foreign' ? 'republish' : 'adopt'
+      if (choice === 'adopt') this.harm.adopted = true
+      this.trace.note(instance.name, `a person chooses ${choice}`)
+      this.count(`recover ${choice}`)
+      await this.world.settle(instance.recover(choice), stepsMax)
+      return false
+    }
+    if (summary.outcome === 'halted')
+      throw new Broken('L8', `${instance.name} asks a person: ${JSON.stringify(summary.error)}`)
+    return false
+  }
+
+  /** One further sync of each writes nothing and asks at most once for what it knows. */
+  private async checkQuiet(): Promise<void> {
+    for (const instance of this.living) {
+      // The look that follows an own commit is due to it.
+      await this.world.settle(instance.sync(), stepsMax)
+      const requests = instance.sent.length
+      const files = instance.writes
+      await this.world.settle(instance.sync(), stepsMax)
+      const sent = instance.sent.slice(requests)
+      if (sent.length > 1 || sent.some((line) => !/^(HEAD|PROPFIND) /.test(line)))
+        throw new Broken('L3', `${instance.name} at rest sends ${sent.join(', ')}`)
+      if (instance.writes !== files) throw new Broken('L3', `${instance.name} at rest writes to its disk`)
+    }
+  }
+
+  /** What is in conflict can be decided, and then everybody agrees on everything. */
+  private async resolveAll(chance: ReturnType<typeof createChance>): Promise<void> {
+    for (let round = 0; round < roundsMax; round++) {
+      const decider = chance.pick(this.living)
+      if (!resolveAny(this.scene, decider, chance)) break
+      await this.world.run(() => this.underWay === 0 || this.failure !== null, stepsMax)
+      if (this.failure !== null) throw this.failure
+      for (const instance of this.living) await this.syncOne(instance, chance, false)
+      for (const instance of this.living) await this.syncOne(instance, chance, false)
+    }
+    checkAtRest({
+      history: this.history,
+      ledger: this.ledger,
+      server: this.server,
+      harm: this.harm,
+      instances: this.living,
+      all: this.instances,
+    })
+  }
+
+  private versions(): number[] {
+    return this.living.map(({ index }) => index.chain.point()?.version ?? 0)
+  }
+
+  private standing(): string {
+    return JSON.stringify(
+      this.living.map((instance) => ({
+        name: instance.name,
+        version: instance.index.chain.point()?.version,
+        pending: instance.index.trees.counts().pending,
+        halt: instance.engine.halt(),
+        last: instance.summaries.at(-1)?.error,
+        dirty: instance.index.trees.dirtyPage({ limit: 2 }),
+      })),
+    )
+  }
+}

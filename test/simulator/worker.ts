@@ -1,0 +1,68 @@
+/** Runs the seeds that it is sent, in a process of its own, and tells what came of them. */
+import { startCounting } from './coverage.ts'
+
+export interface Task {
+  readonly first: number
+  readonly count: number
+  /** Every so many seeds are run a second time, and have to leave the same trace. 0: none. */
+  readonly twiceEvery: number
+}
+
+export interface Report {
+  readonly first: number
+  readonly done: number
+  readonly runs: number
+  readonly steps: number
+  readonly virtualMs: number
+  readonly counts: Readonly<Record<string, number>>
+  readonly failure: { readonly seed: number; readonly invariant: string; readonly detail: string } | null
+}
+
+const counter = process.env['DAVIT_SIMULATE_COVERAGE'] === '1' ? await startCounting() : null
+const { simulate, watchRejections } = await import('./simulation.ts')
+const { planOf } = await import('./plan.ts')
+const { watchImmediates } = await import('./world.ts')
+const { placesToReach } = await import('./coverage.ts')
+const { branches } = await import('./branches.ts')
+watchImmediates()
+watchRejections()
+
+async function work(task: Task): Promise<Report> {
+  const counts: Record<string, number> = {}
+  let [done, runs, steps, virtualMs] = [0, 0, 0, 0]
+  const report = (failure: Report['failure']): Report => ({
+    first: task.first,
+    done,
+    runs,
+    steps,
+    virtualMs,
+    counts,
+    failure,
+  })
+  for (let seed = task.first; seed < task.first + task.count; seed++) {
+    const result = await simulate(planOf(seed), { keepTrace: false })
+    runs += 1
+    done += 1
+    steps += result.steps
+    virtualMs += result.virtualMs
+    for (const [name, count] of result.counts) counts[name] = (counts[name] ?? 0) + count
+    if (result.violation !== null) return report({ seed, ...result.violation })
+    if (task.twiceEvery === 0 || seed % task.twiceEvery !== 0) continue
+    const again = await simulate(planOf(seed), { keepTrace: false })
+    runs += 1
+    if (again.digest !== result.digest)
+      return report({ seed, invariant: 'determinism', detail: `${result.digest}, then ${again.digest}` })
+  }
+  return report(null)
+}
+
+process.on('message', (message: Task | 'coverage') => {
+  if (message === 'coverage') {
+    void (counter?.take(placesToReach(branches)) ?? Promise.resolve(new Map())).then((places) =>
+      process.send?.({ places: Object.fromEntries(places) }),
+    )
+    return
+  }
+  void work(message).then((report) => process.send?.(report))
+})
+process.send?.('ready')
