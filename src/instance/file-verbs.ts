@@ -133,6 +133,7 @@ export class FileVerbs {
         })
         if (result.kind === 'changed') throw busy(row.state.path)
       }
+      await this.context.workspace.makeDurable()
       await this.look(row.state.path)
       return { ...view, status: 'pending', deletedAt: new Date(this.context.clock.now()).toISOString() }
     })
@@ -155,6 +156,7 @@ export class FileVerbs {
         }
         throw busy(row.state.path)
       }
+      await this.context.workspace.makeDurable()
       await this.look(row.state.path, path)
       return this.get(id)
     })

@@ -15,7 +15,7 @@ import { ContentFetcher } from './fetch-ahead.ts'
 import { OriginNames } from './origin-names.ts'
 import type { PlannedFile, PlanPage } from './plan.ts'
 import type { RunState } from './run-state.ts'
-import { pulledAtKey } from './verify-pulled.ts'
+import { pulledAtKey, pulledSinceKey } from './verify-pulled.ts'
 
 /** Up to so many files are each brought to the disk for good; more are listed until the next barrier. */
 export const durableFilesMax = 64
@@ -88,7 +88,9 @@ class Applier {
 
   private async carryOut(steps: readonly Step[]): Promise<void> {
     const places = steps.flatMap((step) => (step.kind === 'place' ? [step] : []))
-    const isDurable = places.length <= this.context.settings.durableFilesMax
+    const { durableFilesMax } = this.context.settings
+    const isDurable = places.length <= durableFilesMax
+    const movesDurably = steps.filter(({ kind }) => kind === 'move').length <= durableFilesMax
     if (!isDurable) this.listPulled(places)
     this.listArriving(places)
     await breathe()
@@ -106,7 +108,7 @@ class Applier {
       for (const step of steps) {
         this.state.options.signal.throwIfAborted()
         if ('id' in step && (this.state.skipped.has(step.id) || this.asides.has(step.id))) continue
-        await this.carryOutOne(step, isDurable)
+        await this.carryOutOne(step, { isDurable, movesDurably })
         done += 1
         this.state.progress('apply', done, steps.length)
         if (done % rowsPerTransaction === 0) await breathe()
@@ -145,11 +147,17 @@ class Applier {
         const hash = this.byId.get(id)?.decision.local?.hash
         if (hash !== null && hash !== undefined) this.context.database.pulled.add({ id, path, hash })
       }
-      this.context.database.settings.set(pulledAtKey, this.context.clock.now())
+      const { settings } = this.context.database
+      const nowMs = this.context.clock.now()
+      settings.set(pulledAtKey, nowMs)
+      if (typeof settings.get(pulledSinceKey) !== 'number') settings.set(pulledSinceKey, nowMs)
     })
   }
 
-  private async carryOutOne(step: Step, isDurable: boolean): Promise<void> {
+  private async carryOutOne(
+    step: Step,
+    { isDurable, movesDurably }: { readonly isDurable: boolean; readonly movesDurably: boolean },
+  ): Promise<void> {
     const { workspace } = this.context
     switch (step.kind) {
       case 'remove': {
@@ -166,7 +174,8 @@ class Applier {
       case 'move': {
         const expected = this.stamps.get(step.id)
         if (expected === undefined) return this.lookAgain(step.id, step.from)
-        await this.take(step.id, step.to, await workspace.move(step.from, step.to, expected))
+        const result = await workspace.move(step.from, step.to, expected, { durable: movesDurably })
+        await this.take(step.id, step.to, result)
         return
       }
       case 'park': {
@@ -407,6 +416,9 @@ class Applier {
   private async flush(): Promise<void> {
     const ids = this.finished.splice(0)
     if (ids.length === 0) return
+    // ORDER: on the disk before the rows say so, which survive a power cut. A deletion that came undone would be a new
+    // file, and a rename somebody's rename back.
+    await this.context.workspace.makeDurable()
     for (const id of ids) this.placed.delete(id)
     const events: EventDraft[] = []
     this.context.database.transaction(() => {

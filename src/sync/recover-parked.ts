@@ -9,7 +9,8 @@ import { nameOf, parentOf } from '../model/path.ts'
 import { nowIso, type SyncContext } from './context.ts'
 
 export async function recoverParked(context: SyncContext): Promise<void> {
-  for (const id of await context.workspace.parked()) {
+  const ids = await context.workspace.parked()
+  for (const id of ids) {
     const triple = context.database.trees.triple(id)
     const wanted = [liveState(triple)?.path, triple.local?.state.path].filter((path) => path !== undefined)
     const base = wanted[0] ?? `recovered-${id}`
@@ -25,6 +26,7 @@ export async function recoverParked(context: SyncContext): Promise<void> {
       if (isBack) break
     }
   }
+  if (ids.length > 0) await context.workspace.makeDurable()
 }
 
 function asideName(path: FilePath, at: string, number: number): FilePath {

@@ -3,6 +3,7 @@
  * slipped in can be seen and put back, and that what is replaced can go to the trash.
  */
 import type { FileCalls, FileStats } from './file-calls.ts'
+import { syncHeld } from './safe-path.ts'
 import { lstatOrNull, type Place, type StepContext, temporaryFor } from './steps.ts'
 import { isLinkRefused, isMissing, systemCode } from './system-error.ts'
 import { moveToTrash } from './trash.ts'
@@ -23,7 +24,11 @@ export interface Aside {
 
 /** Takes what stands at the place, whatever it is, away from there in one step; `null` when nothing does. */
 export function takeAside(context: StepContext, place: Place, besideTarget: boolean): Aside | null {
-  const file = temporaryFor(context, 'aside', besideTarget ? place.parent : null)
+  return takeAway(context, place, temporaryFor(context, 'aside', besideTarget ? place.parent : null))
+}
+
+/** The same, under a name of the caller's. */
+export function takeAway(context: StepContext, place: Place, file: string): Aside | null {
   try {
     context.calls.renameSync(place.target, file)
   } catch (error) {
@@ -51,13 +56,35 @@ function asideAt(context: StepContext, place: Place, file: string): Aside {
     file,
     look: () => calls.lstatSync(file),
     async putBack() {
-      if (renameToFree(calls, file, place.target) === 'taken') await moveToTrash(context, file, place.path)
+      if ((await giveName(context, file, place)) === 'taken') await moveToTrash(context, file, place.path)
     },
     async settle(old) {
       if (old === 'trash') await moveToTrash(context, file, place.path)
       else calls.unlinkSync(file)
     },
   }
+}
+
+/**
+ * As `renameToFree`, for the last name of what somebody wrote. Done as well where it has that name already, from an
+ * attempt that was interrupted.
+ */
+export async function giveName(context: StepContext, file: string, place: Place): Promise<'done' | 'taken'> {
+  const { calls } = context
+  const stats = calls.lstatSync(file)
+  if (!stats.isFile()) return renameToFree(calls, file, place.target)
+  try {
+    calls.linkSync(file, place.target)
+  } catch (error) {
+    if (isLinkRefused(error)) return renameToFree(calls, file, place.target)
+    if (systemCode(error) !== 'EEXIST') throw error
+    const standing = lstatOrNull(calls, place.target)
+    if (standing === null || standing.ino !== stats.ino || standing.dev !== stats.dev) return 'taken'
+  }
+  // ORDER: one name on the disk before the other goes; the two are not one change there.
+  await syncHeld(calls, context.root, place.parent)
+  calls.unlinkSync(file)
+  return 'done'
 }
 
 /**

@@ -78,6 +78,7 @@ export function setAttributes(
           const setsTime = attributes.mtimeUs !== mtimeUsOf(before)
           // RACE: an edit between the look and this call loses its mtime. Its bytes stay; being racy, it is found.
           if (setsTime) setMtime(calls, fd, attributes.mtimeUs)
+          context.unsettled.note(path)
           const after = calls.fstatSync(fd)
           const touched = !setsTime && after.mtimeMs !== before.mtimeMs
           if (touched || after.size !== before.size) return changed

@@ -20,8 +20,9 @@ import { assertSafePath } from './safe-path.ts'
 import { lookAt } from './scan.ts'
 import { openScanner } from './scanner.ts'
 import { createStager, type StagedFile } from './stage.ts'
-import { makeOwnFolder, type StepContext } from './steps.ts'
+import { lstatOrNull, makeOwnFolder, type StepContext, syncUpTo } from './steps.ts'
 import { toDavitError } from './system-error.ts'
+import { createUnsettled } from './unsettled.ts'
 import { watchFolder } from './watch-folder.ts'
 import type { ScanEntry, StagedContent, Workspace, WorkspaceWatch } from './workspace.ts'
 
@@ -61,7 +62,7 @@ const pollMsDefault = 10_000
 export async function openFolderWorkspace(options: FolderWorkspaceOptions): Promise<Workspace> {
   const calls = options.fileCalls ?? systemFileCalls
   const root = realRoot(calls, options.root)
-  const context = createContext(calls, root, options)
+  const context = await createContext(calls, root, options)
   const ownPatterns = { root, stateFolder: context.stateFolder, patterns: options.ignore, calls }
   let rules: IgnoreRules = createIgnoreRules(readIgnoreSource(ownPatterns))
   const hasThreads = options.fileCalls === undefined
@@ -113,7 +114,7 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
       return staged
     },
     place: (content, target, how) => place(context, stagedOf(content), target, how),
-    move: (from, to, expected) => move(context, from, to, expected),
+    move: (from, to, expected, how) => move(context, from, to, expected, how),
     park: (id, from, expected) => park(context, id, from, expected),
     unpark: (id, to) => unpark(context, id, to),
     parked: () => listParked(context),
@@ -124,6 +125,13 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
     },
     removeEmptyParents: (target, keep) => removeEmptyParents(context, target, keep),
     setAttributes: (target, expected, attributes) => setAttributes(context, target, expected, attributes),
+    makeDurable: async () => {
+      try {
+        await context.unsettled.settle()
+      } catch (error) {
+        throw toDavitError(error, root)
+      }
+    },
 
     watch: async (listener) => {
       reloadRules()
@@ -167,14 +175,29 @@ function missing(root: string, cause: unknown): DavitError {
   })
 }
 
-function createContext(calls: FileCalls, root: string, options: FolderWorkspaceOptions): StepContext {
+/** The folder or the first one above it that is there. */
+function nearestFolder(calls: FileCalls, folder: string): string {
+  let here = folder
+  while (here !== path.dirname(here) && lstatOrNull(calls, here) === null) here = path.dirname(here)
+  return here
+}
+
+async function createContext(
+  calls: FileCalls,
+  root: string,
+  options: FolderWorkspaceOptions,
+): Promise<StepContext> {
   try {
+    const above = nearestFolder(calls, options.stateFolder)
     makeOwnFolder(calls, options.stateFolder)
     const stateFolder = calls.realpathSync(options.stateFolder)
     // Contents are put in place by link and rename, which stay on one file system.
     const isNear = calls.lstatSync(stateFolder).dev === calls.lstatSync(root).dev
     const holdingFolder = isNear ? stateFolder : path.join(root, stateFolderName)
     for (const folder of ['tmp', 'parked']) makeOwnFolder(calls, path.join(holdingFolder, folder))
+    // What is brought to the disk in a folder is lost with the folder.
+    await syncUpTo(calls, options.stateFolder, above)
+    await syncUpTo(calls, holdingFolder, isNear ? holdingFolder : root)
     const context = {
       root,
       stateFolder,
@@ -183,6 +206,7 @@ function createContext(calls: FileCalls, root: string, options: FolderWorkspaceO
       clock: options.clock,
       random: options.random,
       session: options.random.hex(6),
+      unsettled: createUnsettled(calls, root),
       reserveBytes: options.trashReserveBytes ?? reserveBytesDefault,
     }
     return { ...context, foldsNames: foldsNames(context, path.join(holdingFolder, 'tmp')) }

@@ -3,7 +3,8 @@ import path from 'node:path'
 import { DavitError } from '../model/errors.ts'
 import type { DiskStamp, FileId, FilePath } from '../model/file-state.ts'
 import { nameOf } from '../model/path.ts'
-import { renameToFree, takeAside } from './aside.ts'
+import { giveName, renameToFree, takeAside, takeAway } from './aside.ts'
+import { syncHeld } from './safe-path.ts'
 import { matchesContent, matchesStamp } from './stamp.ts'
 import {
   asRemoval,
@@ -14,6 +15,7 @@ import {
   doneWith,
   isExpected,
   lstatOrNull,
+  noteNames,
   type Place,
   type StepContext,
   taken,
@@ -23,6 +25,7 @@ import {
 } from './steps.ts'
 import { isLinkRefused, isMissing, systemCode } from './system-error.ts'
 import { copyDurably } from './trash.ts'
+import { syncPath } from './unsettled.ts'
 import type { RemoveResult, StepResult } from './workspace.ts'
 
 export async function move(
@@ -30,6 +33,7 @@ export async function move(
   from: FilePath,
   to: FilePath,
   expected: DiskStamp,
+  options: { readonly durable: boolean } = { durable: true },
 ): Promise<StepResult> {
   const { calls } = context
   const otherwise = (): StepResult => changed
@@ -42,6 +46,7 @@ export async function move(
     if (found === null || !isRight) return changed
     return withNewPlace(context, to, async (target) => {
       if (!source.parent.isInPlace() || !target.parent.isInPlace()) return changed
+      for (const place of [source, target]) noteNames(context, place)
       const standing = lstatOrNull(calls, target.target)
       if (standing !== null) {
         // A change of spelling only, where the file system takes both for one name.
@@ -51,7 +56,7 @@ export async function move(
         return doneWith(context, found, lstatOrNull(calls, target.target))
       }
       if (isFolder) return moveFolder(context, source, target, found.ino)
-      return moveFile(context, source, target, expected)
+      return moveFile(context, source, target, expected, options)
     })
   }
 }
@@ -71,8 +76,10 @@ async function moveFile(
   source: Place,
   target: Place,
   expected: DiskStamp,
+  { durable }: { readonly durable: boolean },
 ): Promise<StepResult> {
   const { calls } = context
+  let isCopied = false
   let besideTarget = source.parent.device !== deviceOf(context)
   /** What this step puts at the target. The link has the inode of the file that is moved. */
   let inode = expected.inode
@@ -83,6 +90,7 @@ async function moveFile(
     if (isMissing(error)) return changed
     if (systemCode(error) === 'EXDEV') {
       besideTarget = true
+      isCopied = true
       const copy = temporaryFor(context, 'staged', target.parent)
       await copyDurably(calls, source.target, copy)
       inode = calls.lstatSync(copy).ino
@@ -98,6 +106,9 @@ async function moveFile(
       return doneWith(context, found, found, { racy: !matchesContent(found, expected) })
     } else throw error
   }
+  // ORDER: one name on the disk before the other goes; the two are not one change there. Between two file systems,
+  // nothing else would order them.
+  if (durable || isCopied) await syncHeld(calls, context.root, target.parent)
   const placed = lstatOrNull(calls, target.target)
   // The new name was taken in this instant: what is there is not ours to record, and the old name still stands.
   if (placed === null || placed.ino !== inode) return changed
@@ -150,24 +161,22 @@ export async function park(
     withPlace(context, from, { make: false, otherwise: () => changed }, async (source) => {
       if (!isExpected(lstatOrNull(calls, source.target), expected, matchesStamp)) return changed
       if (lstatOrNull(calls, parked) !== null || !source.parent.isInPlace()) return changed
-      const beside = source.parent.device !== deviceOf(context)
-      const aside = takeAside(context, source, beside)
-      if (aside === null) return changed
-      if (!isExpected(aside.look(), expected, matchesContent)) {
-        await aside.putBack()
-        return changed
+      noteNames(context, source)
+      context.unsettled.noteOwn(path.dirname(parked))
+      const isNear = source.parent.device === deviceOf(context)
+      if (!isNear) {
+        // ORDER: the copy is found on the disk before the file goes.
+        await copyDurably(calls, source.target, parked)
+        await syncPath(calls, path.dirname(parked))
       }
-      if (!beside) {
-        calls.renameSync(aside.file, parked)
+      // At once under the id, which is how it is found again after a crash.
+      const aside = isNear ? takeAway(context, source, parked) : takeAside(context, source, true)
+      if (aside !== null && isExpected(aside.look(), expected, matchesContent)) {
+        if (!isNear) await aside.settle('drop')
         return done
       }
-      await copyDurably(calls, aside.file, parked)
-      if (isExpected(aside.look(), expected, matchesContent)) {
-        await aside.settle('drop')
-        return done
-      }
-      calls.unlinkSync(parked)
-      await aside.putBack()
+      if (!isNear) calls.unlinkSync(parked)
+      await aside?.putBack()
       return changed
     }),
   )
@@ -178,10 +187,15 @@ export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<
   const { calls } = context
   const parked = parkedFile(context, id)
   return withNewPlace(context, to, async (target) => {
+    const noteUnparked = () => {
+      noteNames(context, target)
+      context.unsettled.noteOwn(path.dirname(parked))
+    }
     const found = lstatOrNull(calls, parked)
     if (found === null || !target.parent.isInPlace()) return changed
     if (target.parent.device === found.dev) {
-      if (renameToFree(calls, parked, target.target) === 'taken') return taken(context, target)
+      if ((await giveName(context, parked, target)) === 'taken') return taken(context, target)
+      noteUnparked()
       return doneWith(context, found, lstatOrNull(calls, target.target))
     }
     const copy = temporaryFor(context, 'staged', target.parent)
@@ -191,7 +205,10 @@ export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<
       calls.unlinkSync(copy)
       return taken(context, target)
     }
+    // ORDER: found on the disk here before it goes there.
+    await syncHeld(calls, context.root, target.parent)
     calls.unlinkSync(parked)
+    noteUnparked()
     return doneWith(context, ours, lstatOrNull(calls, target.target))
   })
 }

@@ -7,7 +7,7 @@ import type { DiskStamp, FilePath } from '../model/file-state.ts'
 import { type Aside, linkAside, renameToFree, takeAside } from './aside.ts'
 import { applyAttributes } from './attributes.ts'
 import type { FileStats } from './file-calls.ts'
-import { holdFolder } from './safe-path.ts'
+import { syncHeld } from './safe-path.ts'
 import type { StagedFile } from './stage.ts'
 import { matchesContent, matchesStamp } from './stamp.ts'
 import {
@@ -20,10 +20,12 @@ import {
   type StepContext,
   taken,
   temporaryFor,
+  tmpFolder,
   withNewPlace,
 } from './steps.ts'
 import { isLinkRefused, systemCode } from './system-error.ts'
 import { copyDurably } from './trash.ts'
+import { syncPath } from './unsettled.ts'
 import type { Attributes, OldContent, StepResult } from './workspace.ts'
 
 export interface PlaceOptions {
@@ -42,7 +44,7 @@ export function place(
   return withNewPlace(context, path, async (at) => {
     if (at.parent.device !== deviceOf(context)) return placeFromCopy(context, staged, at, options)
     try {
-      return await placeFile(context, staged.file, staged.isDurable(), at, options, false)
+      return await placeFile(context, staged.file, at, options, false)
     } catch (error) {
       // One device, yet two mounts of it.
       if (systemCode(error) !== 'EXDEV') throw error
@@ -61,7 +63,7 @@ async function placeFromCopy(
   const copy = temporaryFor(context, 'staged', at.parent)
   await copyDurably(context.calls, staged.file, copy)
   try {
-    const result = await placeFile(context, copy, true, at, options, true)
+    const result = await placeFile(context, copy, at, options, true)
     if (result.kind === 'done') await staged.discard()
     return result
   } finally {
@@ -72,7 +74,6 @@ async function placeFromCopy(
 async function placeFile(
   context: StepContext,
   file: string,
-  isDurable: boolean,
   at: Place,
   options: PlaceOptions,
   beside: boolean,
@@ -81,14 +82,18 @@ async function placeFile(
   const before = lstatOrNull(context.calls, at.target)
   const refused = unexpected(context, at, expected, before)
   if (refused !== null) return refused
-  const ours = await prepare(context, file, isDurable, options, expected === null ? null : before)
+  const ours = await prepare(context, file, options, expected === null ? null : before)
 
-  const result =
-    expected === null
-      ? putNew(context, file, at, ours)
-      : await replace(context, file, at, ours, expected, options.old, beside)
-  if (result.kind === 'done' && options.durable) await syncFolders(context, at)
-  return result
+  const replacing = { ...options, expected: expected as DiskStamp, beside }
+  return expected === null
+    ? putNew(context, file, at, ours, options)
+    : replace(context, file, at, ours, replacing)
+}
+
+interface Replacing extends PlaceOptions {
+  readonly expected: DiskStamp
+  /** What is aside lies beside the target, which is on another device than the state folder. */
+  readonly beside: boolean
 }
 
 function unexpected(
@@ -105,15 +110,15 @@ function unexpected(
 async function prepare(
   context: StepContext,
   file: string,
-  isDurable: boolean,
   options: PlaceOptions,
   like: FileStats | null,
 ): Promise<FileStats> {
   const fd = context.calls.openSync(file, constants.O_RDWR | constants.O_NOFOLLOW)
   try {
     applyAttributes(context.calls, fd, options.attributes, like)
-    // ORDER: the data is on the disk before the name leads to it, or a power cut leaves an empty file there.
-    if (options.durable && !isDurable) await context.calls.fsync(fd)
+    // ORDER: data and attributes are on the disk before the name leads to them, or a power cut leaves an empty file
+    // there. Also when the data was synced while it was staged: the attributes came now.
+    if (options.durable) await context.calls.fsync(fd)
     return context.calls.fstatSync(fd)
   } finally {
     context.calls.closeSync(fd)
@@ -121,9 +126,16 @@ async function prepare(
 }
 
 /** link() fails if something is there: the check and the act are one. */
-function putNew(context: StepContext, file: string, at: Place, ours: FileStats): StepResult {
+async function putNew(
+  context: StepContext,
+  file: string,
+  at: Place,
+  ours: FileStats,
+  options: PlaceOptions,
+): Promise<StepResult> {
   if (!at.parent.isInPlace()) return changed
   if (renameToFree(context.calls, file, at.target) === 'taken') return taken(context, at)
+  if (options.durable) await syncHeld(context.calls, context.root, at.parent)
   return doneWith(context, ours, lstatOrNull(context.calls, at.target))
 }
 
@@ -132,11 +144,10 @@ async function replace(
   file: string,
   at: Place,
   ours: FileStats,
-  expected: DiskStamp,
-  old: OldContent,
-  beside: boolean,
+  options: Replacing,
 ): Promise<StepResult> {
   const { calls } = context
+  const { expected, old, durable, beside } = options
   if (!at.parent.isInPlace()) return changed
   // Looked at again, with ctime, since preparing took its time; then without, since our own link changes it.
   if (!isExpected(lstatOrNull(calls, at.target), expected, matchesStamp)) return changed
@@ -145,9 +156,12 @@ async function replace(
     aside = linkAside(context, at, beside)
   } catch (error) {
     if (!isLinkRefused(error)) throw error
-    return replaceWithoutLinks(context, file, at, ours, expected, old, beside)
+    return replaceWithoutLinks(context, file, at, ours, options)
   }
   if (aside === null) return changed
+  // ORDER: the old content has a second name on the disk before it loses the first, or a power cut takes it.
+  if (durable && old === 'trash')
+    await (beside ? calls.fsync(at.parent.fd) : syncPath(calls, tmpFolder(context)))
   const linked = aside.look()
   if (!isExpected(linked, expected, matchesContent) || !isSame(lstatOrNull(calls, at.target), linked)) {
     // The extra name only: the file itself stays where it is.
@@ -162,6 +176,8 @@ async function replace(
     calls.unlinkSync(aside.file)
     throw error
   }
+  // ORDER: the new content has its name on the disk before the old one is given up.
+  if (durable) await calls.fsync(at.parent.fd)
   if (!isExpected(aside.look(), expected, matchesContent)) {
     await undoReplace(context, file, at, ours, aside)
     return changed
@@ -184,6 +200,7 @@ async function undoReplace(
     calls.linkSync(at.target, file)
     // Over our own content, which has its staged name again; the path is never without a file.
     calls.renameSync(aside.file, at.target)
+    await calls.fsync(at.parent.fd)
     return
   }
   // The place has been taken again or deleted: both contents of the user stay.
@@ -196,9 +213,7 @@ async function replaceWithoutLinks(
   file: string,
   at: Place,
   ours: FileStats,
-  expected: DiskStamp,
-  old: OldContent,
-  beside: boolean,
+  { expected, old, durable, beside }: Replacing,
 ): Promise<StepResult> {
   const aside = takeAside(context, at, beside)
   if (aside === null) return changed
@@ -209,24 +224,11 @@ async function replaceWithoutLinks(
     await aside.putBack()
     return changed
   }
+  if (durable) await context.calls.fsync(at.parent.fd)
   await aside.settle(old)
   return doneWith(context, ours, lstatOrNull(context.calls, at.target))
 }
 
 function isSame(left: FileStats | null, right: FileStats): boolean {
   return left !== null && left.ino === right.ino && left.dev === right.dev
-}
-
-/** fsync of the folder, and of the folders in which it or those above it were just made. */
-export async function syncFolders(context: StepContext, at: Place): Promise<void> {
-  await context.calls.fsync(at.parent.fd)
-  for (const folder of at.parent.madeIn) {
-    const held = holdFolder(context.calls, context.root, folder, { make: false })
-    if (held.kind !== 'held') continue
-    try {
-      await context.calls.fsync(held.folder.fd)
-    } finally {
-      held.folder.close()
-    }
-  }
 }

@@ -12,6 +12,7 @@ import {
   doneWith,
   isExpected,
   lstatOrNull,
+  noteNames,
   type StepContext,
   taken,
   withNewPlace,
@@ -50,6 +51,7 @@ export function removeFile(
           await aside.putBack()
           return changed
         }
+        noteNames(context, place)
         await aside.settle(options.old)
         return done
       },
@@ -74,6 +76,7 @@ export function makeFolder(context: StepContext, path: FilePath): Promise<StepRe
     if (made === null || made.isSymbolicLink()) return changed
     if (!made.isDirectory()) return { kind: 'blocked', path }
     if (context.foldsNames && taken(context, place) !== changed) return taken(context, place)
+    noteNames(context, place)
     return doneWith(context, made, made)
   })
 }
@@ -85,6 +88,7 @@ export function removeFolder(context: StepContext, path: FilePath): Promise<bool
       if (!place.parent.isInPlace()) return false
       try {
         context.calls.rmdirSync(place.target)
+        noteNames(context, place)
         return true
       } catch (error) {
         if (isMissing(error)) return true

@@ -8,6 +8,7 @@ import { DavitError } from '../model/errors.ts'
 import { stateFolderName } from '../model/path.ts'
 import type { FileCalls, FileStats } from './file-calls.ts'
 import { readText } from './read-text.ts'
+import { syncUpTo } from './steps.ts'
 import { systemCode, toDavitError } from './system-error.ts'
 import type { RootState } from './workspace.ts'
 
@@ -76,7 +77,7 @@ export async function renewMarker(
 
 async function writeMarker(calls: FileCalls, folder: string, marker: Marker): Promise<void> {
   const fresh = path.join(folder, 'marker.new')
-  const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC } = constants
+  const { O_WRONLY, O_CREAT, O_TRUNC } = constants
   const bytes = new TextEncoder().encode(`${JSON.stringify(marker)}\n`)
   const fd = calls.openSync(fresh, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
   try {
@@ -86,12 +87,8 @@ async function writeMarker(calls: FileCalls, folder: string, marker: Marker): Pr
     calls.closeSync(fd)
   }
   calls.renameSync(fresh, path.join(folder, 'marker'))
-  const folderFd = calls.openSync(folder, O_RDONLY)
-  try {
-    await calls.fsync(folderFd)
-  } finally {
-    calls.closeSync(folderFd)
-  }
+  // The folder too: it may have been made just now.
+  await syncUpTo(calls, folder, path.dirname(folder))
 }
 
 function lstatRoot(calls: FileCalls, root: string): FileStats | null {

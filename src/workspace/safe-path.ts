@@ -97,6 +97,20 @@ export function holdFolder(
   }
 }
 
+/** fsync of the folder, and of the folders in which it or those above it were just made. */
+export async function syncHeld(calls: FileCalls, root: string, folder: HeldFolder): Promise<void> {
+  await calls.fsync(folder.fd)
+  for (const above of folder.madeIn) {
+    const held = holdFolder(calls, root, above, { make: false })
+    if (held.kind !== 'held') continue
+    try {
+      await calls.fsync(held.folder.fd)
+    } finally {
+      held.folder.close()
+    }
+  }
+}
+
 function openRoot(calls: FileCalls, root: string): number {
   try {
     return calls.openSync(root, folderFlags)

@@ -13,8 +13,6 @@ const readBytes = 256 * 1024
 /** A staged content as the steps see it. */
 export interface StagedFile extends StagedContent {
   readonly file: string
-  /** The data was fsynced by `finish`. */
-  isDurable(): boolean
 }
 
 export interface Stager {
@@ -61,7 +59,6 @@ function stagedFile(
   let position = 0
   let open = true
   let inFlight: Promise<unknown> = Promise.resolve()
-  let durable = false
   let announced = size
   room.announcedBytes += size
 
@@ -109,7 +106,6 @@ function stagedFile(
       size: calls.lstatSync(file).size,
       open: (signal) => readFrom(calls, file, signal),
     }),
-    isDurable: () => durable,
     sink: {
       write: (chunk) =>
         orDiscard(async () => {
@@ -137,7 +133,6 @@ function stagedFile(
       orDiscard(async () => {
         assertOpen()
         if (options.durable) await settled(calls.fsync(fd))
-        durable = options.durable
         await close()
       }),
     discard,

@@ -8,6 +8,7 @@ import { temporaryPrefix } from './ignore-rules.ts'
 import { assertSafePath, type HeldFolder, type HoldResult, holdFolder } from './safe-path.ts'
 import { isRacy, mtimeUsOf, stampOf } from './stamp.ts'
 import { isMissing, isNameRefused, toDavitError } from './system-error.ts'
+import { syncPath, type Unsettled } from './unsettled.ts'
 import type { StepResult } from './workspace.ts'
 
 export interface StepContext {
@@ -24,6 +25,8 @@ export interface StepContext {
   readonly session: string
   /** The file system takes names for equal that differ in case or normalisation. */
   readonly foldsNames: boolean
+  /** What steps did and a power cut may undo. */
+  readonly unsettled: Unsettled
   /** Free bytes that stay untouched. */
   readonly reserveBytes: number
 }
@@ -38,6 +41,11 @@ export interface Place {
   readonly parent: HeldFolder
   /** Path for system calls. */
   readonly target: string
+}
+
+/** The names in the place's folder have changed, and those in the folders in which it or one above was just made. */
+export function noteNames(context: StepContext, place: Place): void {
+  for (const folder of [parentOf(place.path), ...place.parent.madeIn]) context.unsettled.note(folder)
 }
 
 /** Validates the path, opens its folder, calls `act` and closes the folder again, whatever happens. */
@@ -168,7 +176,11 @@ export function temporaryFor(
 ): string {
   const name = `${kind}-${context.session}-${context.random.hex(8)}`
   if (beside !== null) return beside.at(`${temporaryPrefix}${name}`)
-  return path.join(context.holdingFolder, 'tmp', name)
+  return path.join(tmpFolder(context), name)
+}
+
+export function tmpFolder(context: Pick<StepContext, 'holdingFolder'>): string {
+  return path.join(context.holdingFolder, 'tmp')
 }
 
 export function deviceOf(context: StepContext): number {
@@ -187,4 +199,12 @@ export function isExpected(
 /** For Davit's own folders: nobody else may read in them, since trash and parked files came from anywhere. */
 export function makeOwnFolder(calls: FileCalls, folder: string): void {
   calls.mkdirSync(folder, { recursive: true, mode: 0o700 })
+}
+
+/** fsync of the folder and of those above it, up to and including `top`, which contains it. */
+export async function syncUpTo(calls: FileCalls, folder: string, top: string): Promise<void> {
+  for (let here = folder; ; here = path.dirname(here)) {
+    await syncPath(calls, here)
+    if (here === top || here === path.dirname(here)) return
+  }
 }

@@ -7,8 +7,8 @@ import path from 'node:path'
 import type { FilePath } from '../model/file-state.ts'
 import { nameOf, parentOf } from '../model/path.ts'
 import type { FileCalls } from './file-calls.ts'
-import { holdFolder } from './safe-path.ts'
-import { lstatOrNull, makeOwnFolder, type StepContext } from './steps.ts'
+import { holdFolder, syncHeld } from './safe-path.ts'
+import { lstatOrNull, makeOwnFolder, type StepContext, syncUpTo } from './steps.ts'
 import { isMissing, isNameRefused, systemCode } from './system-error.ts'
 
 /** Moves a file (by its system path) into the trash under the workspace path that it had. */
@@ -35,6 +35,9 @@ async function moveInto(context: StepContext, file: string, base: string, filePa
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error
     await copyDurably(context.calls, file, target)
+    // ORDER: two file systems know of no order between them: the copy is found on the disk before the file goes.
+    await syncHeld(context.calls, base, held.folder)
+    await syncUpTo(context.calls, base, context.stateFolder)
     context.calls.unlinkSync(file)
   } finally {
     held.folder.close()

@@ -150,7 +150,18 @@ export interface Workspace {
     },
   ): Promise<StepResult>
   /** Renames a file or an empty folder to a path where nothing is. Works for a change of case only. */
-  move(from: FilePath, to: FilePath, expected: DiskStamp): Promise<StepResult>
+  move(
+    from: FilePath,
+    to: FilePath,
+    expected: DiskStamp,
+    options?: {
+      /**
+       * The new name is on the disk before the old one goes. Default true. Without, and on a file system that reorders
+       * names, a power cut may leave the file in the trash only.
+       */
+      readonly durable: boolean
+    },
+  ): Promise<StepResult>
   /** Takes a file out of the way of a cycle of renames, into the state folder under the file's id. */
   park(id: FileId, path: FilePath, expected: DiskStamp): Promise<RemoveResult>
   /** Brings a parked file to a path where nothing is. */
@@ -169,6 +180,12 @@ export interface Workspace {
   /** Removes the folders above `path` that are empty, up to the root, as far as `keep` answers false. */
   removeEmptyParents(path: FilePath, keep: (folder: FilePath) => boolean): Promise<void>
   setAttributes(path: FilePath, expected: DiskStamp, attributes: Attributes): Promise<StepResult>
+  /**
+   * Resolves when no power cut can undo what the steps before it did to names and attributes: one fsync per folder,
+   * however many files. Before anybody writes down that they are done. Not for contents placed without `durable`, nor
+   * for their names.
+   */
+  makeDurable(): Promise<void>
 
   /** Starts watching. The listener is called from a later turn, never within the call. */
   watch(listener: (change: WorkspaceChange) => void): Promise<WorkspaceWatch>

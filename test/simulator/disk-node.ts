@@ -168,7 +168,7 @@ export class NodeStats implements FileStats {
     this.nlink = node.nlink
     this.uid = node.uid
     this.gid = node.gid
-    this.size = node.kind === 'folder' ? blockBytes : node.size
+    this.size = sizeOf(node)
     this.mtimeMs = node.mtimeMs
     this.ctimeMs = node.ctimeMs
     this.birthtimeMs = node.birthtimeMs
@@ -183,6 +183,11 @@ export class NodeStats implements FileStats {
   isSymbolicLink(): boolean {
     return this.kind === 'link'
   }
+}
+
+function sizeOf(node: DiskNode): number {
+  if (node.kind === 'link') return Buffer.byteLength(node.target)
+  return node.kind === 'folder' ? blockBytes : node.size
 }
 
 const typeBits: Readonly<Record<NodeKind, number>> = { file: 0o100000, folder: 0o040000, link: 0o120000 }

@@ -131,7 +131,7 @@ export function createProcess(options: {
     },
     ftruncateSync(fd, length) {
       enter('ftruncateSync', [fd, length])
-      tree.truncate(at('ftruncate', fd).node, length)
+      tree.ftruncate(at('ftruncate', fd), length)
     },
     fchmodSync(fd, mode) {
       enter('fchmodSync', [fd, mode])

@@ -101,7 +101,9 @@ export class DiskTree {
     return caseInsensitive ? spelled.toLowerCase() : spelled
   }
 
-  private assertName(call: string, path: string, name: string): void {
+  /** Throws where the folder cannot have the name. */
+  private assertName(call: string, path: string, name: string, folder: DiskNode): void {
+    if (folder.nlink === 0) throw failure('ENOENT', call, path)
     if (name.length * 3 > nameBytesMax && Buffer.byteLength(name) > nameBytesMax)
       throw failure('ENAMETOOLONG', call, path)
     if (this.options.windowsNames && (windowsForbidden.test(name) || windowsReserved.test(name)))
@@ -186,11 +188,11 @@ export class DiskTree {
         continue
       }
       if (isLast) {
-        if (node === undefined) this.assertName(call, path, part)
+        if (node === undefined) this.assertName(call, path, part, here)
         return { folder: here, name: part, key, node }
       }
       if (node === undefined) {
-        this.assertName(call, path, part)
+        this.assertName(call, path, part, here)
         throw failure('ENOENT', call, path)
       }
       here = node
@@ -321,7 +323,12 @@ export class DiskTree {
     return count
   }
 
-  truncate(node: DiskNode, size: number): void {
+  ftruncate({ node, flags }: Descriptor, size: number): void {
+    if (node.isFolder || (flags & accessBits) === 0) throw failure('EINVAL', 'ftruncate', null)
+    this.truncate(node, size)
+  }
+
+  private truncate(node: DiskNode, size: number): void {
     const used = node.usedBytes
     if (size > node.size) node.writable(size).fill(0, node.size, size)
     if (size === 0) node.wasCut = true
@@ -468,6 +475,8 @@ export class DiskTree {
       if (!spot.node.isFolder) throw failure('EEXIST', 'mkdir', path)
       return spot.node
     }
+    // A link that leads nowhere.
+    if (spot !== null && this.kindAt(path, descriptors) !== null) throw failure('ENOENT', 'mkdir', path)
     if (spot === null) this.makeFolders(path.slice(0, path.lastIndexOf('/')) || '/', mode, descriptors)
     this.mkdir(path, mode, descriptors)
     return this.existing('mkdir', path, descriptors).node
