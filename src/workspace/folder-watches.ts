@@ -8,8 +8,9 @@
 import { type FSWatcher, lstatSync, readdirSync, readFileSync, watch } from 'node:fs'
 import path from 'node:path'
 import type { FilePath } from '../model/file-state.ts'
+import { isAtOrBelow, nameOf, parentOf } from '../model/path.ts'
 import type { IgnoreRules } from './ignore-rules.ts'
-import { isMissing, systemCode } from './system-error.ts'
+import { isMissing, isRefusal, systemCode } from './system-error.ts'
 
 interface WatchedFolder {
   readonly watcher: FSWatcher
@@ -20,18 +21,30 @@ export interface FolderWatches {
   close(): void
 }
 
+type Found =
+  | { readonly kind: 'folder' }
+  | { readonly kind: 'other' }
+  /** It may not be looked at now. */
+  | { readonly kind: 'unknown' }
+
 /** Throws what the system answers when no further watch can be had (`ENOSPC`, `EMFILE`). */
 export function openFolderWatches(options: {
   readonly root: string
   readonly rules: IgnoreRules
   /** A path, and everything below it, may have changed. */
   onPath(changed: FilePath): void
-  /** The system's queue was so full that events may have been dropped. */
-  onOverflow(): void
+  /**
+   * Events were dropped, or may have been, those of new folders among them: the watches have to be made anew. Called
+   * once; nothing is promised of what is reported after it.
+   */
+  onStale(reason: string): void
   onError(error: unknown): void
 }): FolderWatches {
   const { root, rules } = options
-  const countEvent = createOverflowGuard(options.onOverflow)
+  const countEvent = createOverflowGuard(() => stale('the queue of file events overflowed'))
+  /** Folders that could not be watched or listed, until they may be. */
+  const refused = new Set<FilePath>()
+  let isStale = false
   const tree: WatchedFolder | null = watchTree('')
 
   /** Watches the folder and all below it; `null` when it is gone or may not be read. */
@@ -56,8 +69,7 @@ export function openFolderWatches(options: {
       watcher.on('error', options.onError)
       return { watcher, children: new Map() }
     } catch (error) {
-      if (isMissing(error) || systemCode(error) === 'EACCES') return null
-      throw error
+      return without(folder, error, null)
     }
   }
 
@@ -68,9 +80,15 @@ export function openFolderWatches(options: {
         .map((entry) => entry.name)
         .filter((name) => !rules.ignores(folder === '' ? name : `${folder}/${name}`, 'folder'))
     } catch (error) {
-      if (isMissing(error) || systemCode(error) === 'EACCES') return []
-      throw error
+      return without(folder, error, [])
     }
+  }
+
+  /** Goes on without a folder that is gone, or that the scan cannot read either. */
+  function without<T>(folder: FilePath, error: unknown, instead: T): T {
+    if (isRefusal(error)) refused.add(folder)
+    else if (!isMissing(error)) throw error
+    return instead
   }
 
   function onEvent(folder: FilePath, type: string, name: string | null): void {
@@ -81,23 +99,70 @@ export function openFolderWatches(options: {
     }
     const target = folder === '' ? name : `${folder}/${name}`
     try {
-      const parent = find(folder)
-      const isFolder = lstatSync(path.join(root, target), { throwIfNoEntry: false })?.isDirectory() === true
-      if (rules.ignores(target, isFolder ? 'folder' : 'file')) return
-      const known = parent?.children.get(name)
-      // A folder that was deleted and made again may even have its inode: on a rename event the watches are made anew.
-      if (known !== undefined && (type === 'rename' || !isFolder)) {
-        parent?.children.delete(name)
-        closeTree(known)
-      }
-      if (isFolder && parent !== null && !parent.children.has(name)) {
-        const watched = watchTree(target)
-        if (watched !== null) parent.children.set(name, watched)
+      const found = lookAt(target)
+      // The root's own end is told under its own name. It may be back, with changes in it, before anybody looks.
+      if (folder === '' && type === 'rename' && name === path.basename(root) && found === null)
+        stale('the root was moved')
+      if (found?.kind !== 'unknown') {
+        const isFolder = found?.kind === 'folder'
+        if (rules.ignores(target, isFolder ? 'folder' : 'file')) return
+        follow(folder, name, { isFolder, isRename: type === 'rename' })
       }
       options.onPath(target)
     } catch (error) {
       options.onError(error)
     }
+  }
+
+  function follow(folder: FilePath, name: string, what: { isFolder: boolean; isRename: boolean }): void {
+    const target = folder === '' ? name : `${folder}/${name}`
+    const parent = find(folder)
+    const known = parent?.children.get(name)
+    // A folder that was deleted and made again may even have its inode: on a rename event the watches are made anew.
+    if (known !== undefined && (what.isRename || !what.isFolder)) {
+      parent?.children.delete(name)
+      closeTree(known)
+      for (const folder of refused) if (isAtOrBelow(folder, target)) refused.delete(folder)
+    } else if (!what.isFolder) refused.delete(target)
+    if (!what.isFolder || parent === null) return
+    if (!parent.children.has(name)) add(parent, name, target)
+    else if (refused.size > 0) retryBelow(target)
+  }
+
+  function add(parent: WatchedFolder, name: string, target: FilePath): void {
+    const watched = watchTree(target)
+    if (watched !== null) parent.children.set(name, watched)
+  }
+
+  /** The attributes of a folder changed: what was refused at and below it may be had now. */
+  function retryBelow(top: FilePath): void {
+    for (const folder of [...refused]) {
+      if (!isAtOrBelow(folder, top)) continue
+      refused.delete(folder)
+      const parent = find(parentOf(folder))
+      const known = parent?.children.get(nameOf(folder))
+      if (known !== undefined) closeTree(known)
+      if (parent !== null) add(parent, nameOf(folder), folder)
+    }
+  }
+
+  function lookAt(target: FilePath): Found | null {
+    try {
+      const stats = lstatSync(path.join(root, target), { throwIfNoEntry: false })
+      if (stats === undefined) return null
+      if (stats.isDirectory()) return { kind: 'folder' }
+      return { kind: 'other' }
+    } catch (error) {
+      if (isMissing(error)) return null
+      if (isRefusal(error)) return { kind: 'unknown' }
+      throw error
+    }
+  }
+
+  function stale(reason: string): void {
+    if (isStale) return
+    isStale = true
+    options.onStale(reason)
   }
 
   function find(folder: FilePath): WatchedFolder | null {

@@ -26,7 +26,7 @@ function start(request: Extract<WatchRequest, { kind: 'start' }>): void {
       root,
       rules: createIgnoreRules(request.ignore),
       onPath: add,
-      onOverflow: () => post({ kind: 'lost', reason: 'the queue of file events overflowed' }),
+      onStale: (reason) => post({ kind: 'stale', reason }),
       onError: (error) => post({ kind: 'failed', reason: String(error) }),
     })
     // All watches share one queue: when the probe's event is here, so are all earlier ones.

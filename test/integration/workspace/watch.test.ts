@@ -241,7 +241,7 @@ it('takes a queue that was full for one that overflowed', async () => {
     root: temporary.root,
     rules: createIgnoreRules({ patterns: [], own: ['.davit'] }),
     onPath: () => undefined,
-    onOverflow: () => {
+    onStale: () => {
       overflowed = true
     },
     onError: (error) => failures.push(error),
@@ -265,6 +265,7 @@ it('the watcher of other platforms reports and answers probes', async () => {
   const sink: ChangeSink = {
     paths: (found) => void paths.push(...found),
     lost: () => undefined,
+    stale: () => undefined,
     failed: () => undefined,
   }
   const rules = createIgnoreRules({ patterns: [], own: ['.davit'] })
