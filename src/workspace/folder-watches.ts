@@ -5,10 +5,11 @@
  * (A recursive watcher was measured first. It leaves folders unwatched that are made inside a new folder before its
  * watch stands, passes over the system's overflow mark, and over folders for which no watch is left.)
  */
-import { type FSWatcher, lstatSync, readdirSync, readFileSync, watch } from 'node:fs'
+import { type FSWatcher, lstatSync, readdirSync, readFileSync, type Stats, watch } from 'node:fs'
 import path from 'node:path'
 import type { FilePath } from '../model/file-state.ts'
 import { isAtOrBelow, nameOf, parentOf } from '../model/path.ts'
+import { createHardLinks } from './hard-links.ts'
 import type { IgnoreRules } from './ignore-rules.ts'
 import { isMissing, isRefusal, systemCode } from './system-error.ts'
 
@@ -18,11 +19,14 @@ interface WatchedFolder {
 }
 
 export interface FolderWatches {
+  /** Reports what follows from the events so far and was not reported with them. */
+  settle(): void
   close(): void
 }
 
 type Found =
   | { readonly kind: 'folder' }
+  | { readonly kind: 'file'; readonly stats: Stats }
   | { readonly kind: 'other' }
   /** It may not be looked at now. */
   | { readonly kind: 'unknown' }
@@ -38,6 +42,8 @@ export function openFolderWatches(options: {
    * once; nothing is promised of what is reported after it.
    */
   onStale(reason: string): void
+  /** Something changed, and it cannot be told where. */
+  onLost(reason: string): void
   onError(error: unknown): void
 }): FolderWatches {
   const { root, rules } = options
@@ -45,6 +51,7 @@ export function openFolderWatches(options: {
   /** Folders that could not be watched or listed, until they may be. */
   const refused = new Set<FilePath>()
   let isStale = false
+  const hardLinks = createHardLinks({ root, folders: watchedFolders })
   const tree: WatchedFolder | null = watchTree('')
 
   /** Watches the folder and all below it; `null` when it is gone or may not be read. */
@@ -108,6 +115,8 @@ export function openFolderWatches(options: {
         if (rules.ignores(target, isFolder ? 'folder' : 'file')) return
         follow(folder, name, { isFolder, isRename: type === 'rename' })
       }
+      if (type === 'change' && found?.kind === 'file' && found.stats.nlink > 1)
+        hardLinks.note(target, found.stats)
       options.onPath(target)
     } catch (error) {
       options.onError(error)
@@ -151,7 +160,7 @@ export function openFolderWatches(options: {
       const stats = lstatSync(path.join(root, target), { throwIfNoEntry: false })
       if (stats === undefined) return null
       if (stats.isDirectory()) return { kind: 'folder' }
-      return { kind: 'other' }
+      return stats.isFile() ? { kind: 'file', stats } : { kind: 'other' }
     } catch (error) {
       if (isMissing(error)) return null
       if (isRefusal(error)) return { kind: 'unknown' }
@@ -172,7 +181,25 @@ export function openFolderWatches(options: {
     return here
   }
 
+  function* watchedFolders(): Generator<FilePath> {
+    const open = tree === null ? [] : [{ folder: '', watched: tree }]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      yield next.folder
+      for (const [name, watched] of next.watched.children)
+        open.push({ folder: next.folder === '' ? name : `${next.folder}/${name}`, watched })
+    }
+  }
+
   return {
+    settle() {
+      try {
+        const names = hardLinks.take()
+        if (names === null) options.onLost('a file with several names changed')
+        else for (const name of names) if (!rules.ignores(name, 'file')) options.onPath(name)
+      } catch (error) {
+        options.onError(error)
+      }
+    },
     close() {
       if (tree !== null) closeTree(tree)
     },

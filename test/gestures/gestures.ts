@@ -642,6 +642,20 @@ const links: readonly Gesture[] = [
     },
   },
   {
+    name: 'a file written through another of its hard links',
+    prepare: ({ write, at }) => {
+      write('d/a', 'before')
+      fs.mkdirSync(at('e'))
+      fs.linkSync(at('d/a'), at('e/b'))
+    },
+    act: async ({ append, move, breathe }) => {
+      append('e/b', 'through the other name')
+      await breathe()
+      move('d/a', 'd/c')
+      append('e/b', 'and again')
+    },
+  },
+  {
     name: 'sockets and pipes come and go',
     prepare: ({ write }) => write('d/a', '1'),
     act: async ({ run, remove }) => {

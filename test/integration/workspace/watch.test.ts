@@ -244,6 +244,7 @@ it('takes a queue that was full for one that overflowed', async () => {
     onStale: () => {
       overflowed = true
     },
+    onLost: () => undefined,
     onError: (error) => failures.push(error),
   })
   // The loop does not turn meanwhile, so the system has to keep them all.
