@@ -89,7 +89,11 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
   return {
     root,
     rootState: async () => rootState(calls, root, options.identity),
-    renewMarker: (token) => renewMarker(calls, root, options.identity, token),
+    renewMarker: async (token) => {
+      await renewMarker(calls, root, options.identity, token)
+      // In a folder that was made anew, what is held in between has no place yet.
+      makeHoldingFolders(calls, context.holdingFolder)
+    },
 
     scan: ({ under, signal }) => {
       if (under !== '') assertSafePath(under)
@@ -174,7 +178,7 @@ function createContext(calls: FileCalls, root: string, options: FolderWorkspaceO
     // Contents are put in place by link and rename, which stay on one file system.
     const isNear = calls.lstatSync(stateFolder).dev === calls.lstatSync(root).dev
     const holdingFolder = isNear ? stateFolder : path.join(root, stateFolderName)
-    for (const folder of ['tmp', 'parked']) makeOwnFolder(calls, path.join(holdingFolder, folder))
+    makeHoldingFolders(calls, holdingFolder)
     const context = {
       root,
       stateFolder,
@@ -188,5 +192,13 @@ function createContext(calls: FileCalls, root: string, options: FolderWorkspaceO
     return { ...context, foldsNames: foldsNames(context, path.join(holdingFolder, 'tmp')) }
   } catch (error) {
     throw toDavitError(error, options.stateFolder)
+  }
+}
+
+function makeHoldingFolders(calls: FileCalls, holdingFolder: string): void {
+  try {
+    for (const folder of ['tmp', 'parked']) makeOwnFolder(calls, path.join(holdingFolder, folder))
+  } catch (error) {
+    throw toDavitError(error, holdingFolder)
   }
 }
