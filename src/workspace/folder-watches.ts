@@ -8,7 +8,6 @@
 import { type FSWatcher, lstatSync, readdirSync, readFileSync, type Stats, watch } from 'node:fs'
 import path from 'node:path'
 import type { FilePath } from '../model/file-state.ts'
-import { isAtOrBelow, nameOf, parentOf } from '../model/path.ts'
 import { createHardLinks } from './hard-links.ts'
 import type { IgnoreRules } from './ignore-rules.ts'
 import { isMissing, isRefusal, systemCode } from './system-error.ts'
@@ -48,8 +47,6 @@ export function openFolderWatches(options: {
 }): FolderWatches {
   const { root, rules } = options
   const countEvent = createOverflowGuard(() => stale('the queue of file events overflowed'))
-  /** Folders that could not be watched or listed, until they may be. */
-  const refused = new Set<FilePath>()
   let isStale = false
   const hardLinks = createHardLinks({ root, folders: watchedFolders })
   const tree: WatchedFolder | null = watchTree('')
@@ -76,7 +73,8 @@ export function openFolderWatches(options: {
       watcher.on('error', options.onError)
       return { watcher, children: new Map() }
     } catch (error) {
-      return without(folder, error, null)
+      if (isMissing(error) || isRefusal(error)) return null
+      throw error
     }
   }
 
@@ -87,15 +85,9 @@ export function openFolderWatches(options: {
         .map((entry) => entry.name)
         .filter((name) => !rules.ignores(folder === '' ? name : `${folder}/${name}`, 'folder'))
     } catch (error) {
-      return without(folder, error, [])
+      if (isMissing(error) || isRefusal(error)) return []
+      throw error
     }
-  }
-
-  /** Goes on without a folder that is gone, or that the scan cannot read either. */
-  function without<T>(folder: FilePath, error: unknown, instead: T): T {
-    if (isRefusal(error)) refused.add(folder)
-    else if (!isMissing(error)) throw error
-    return instead
   }
 
   function onEvent(folder: FilePath, type: string, name: string | null): void {
@@ -124,35 +116,17 @@ export function openFolderWatches(options: {
   }
 
   function follow(folder: FilePath, name: string, what: { isFolder: boolean; isRename: boolean }): void {
-    const target = folder === '' ? name : `${folder}/${name}`
     const parent = find(folder)
     const known = parent?.children.get(name)
     // A folder that was deleted and made again may even have its inode: on a rename event the watches are made anew.
+    // A change of a folder's attributes comes as one, too, so what was refused in it is tried again when it may be had.
     if (known !== undefined && (what.isRename || !what.isFolder)) {
       parent?.children.delete(name)
       closeTree(known)
-      for (const folder of refused) if (isAtOrBelow(folder, target)) refused.delete(folder)
-    } else if (!what.isFolder) refused.delete(target)
-    if (!what.isFolder || parent === null) return
-    if (!parent.children.has(name)) add(parent, name, target)
-    else if (refused.size > 0) retryBelow(target)
-  }
-
-  function add(parent: WatchedFolder, name: string, target: FilePath): void {
-    const watched = watchTree(target)
-    if (watched !== null) parent.children.set(name, watched)
-  }
-
-  /** The attributes of a folder changed: what was refused at and below it may be had now. */
-  function retryBelow(top: FilePath): void {
-    for (const folder of [...refused]) {
-      if (!isAtOrBelow(folder, top)) continue
-      refused.delete(folder)
-      const parent = find(parentOf(folder))
-      const known = parent?.children.get(nameOf(folder))
-      if (known !== undefined) closeTree(known)
-      if (parent !== null) add(parent, nameOf(folder), folder)
     }
+    if (!what.isFolder || parent === null || parent.children.has(name)) return
+    const watched = watchTree(folder === '' ? name : `${folder}/${name}`)
+    if (watched !== null) parent.children.set(name, watched)
   }
 
   function lookAt(target: FilePath): Found | null {

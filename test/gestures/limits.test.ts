@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openWatchedInstance, type WatchedInstance } from '../support/watched-instance.ts'
+import { whileStopped } from '../support/while-stopped.ts'
 import { expectPolling } from './expect-polling.ts'
 
 const opened: WatchedInstance[] = []
@@ -11,16 +12,10 @@ afterEach(async () => {
   for (const instance of opened.splice(0)) await instance.close()
 })
 
-/**
- * Stops this whole process, its watching thread with it, lets another one work on the folder meanwhile, and goes on:
- * nobody empties the system's queue, which overflows as it would on a machine that is too busy.
- */
-async function whileStopped(cwd: string, script: string): Promise<void> {
-  const child = spawn('sh', ['-c', `kill -STOP $1; ${script}; kill -CONT $1`, 'sh', String(process.pid)], {
-    cwd,
-    stdio: 'ignore',
-  })
-  await new Promise((resolve) => child.once('close', resolve))
+/** Shell: more events than the queue holds. Appends to two files in turn, since equal ones in a row would be one. */
+function flood(): string {
+  const queue = Number(fs.readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'))
+  return `i=0; while [ $i -lt ${queue + 4_000} ]; do echo >>d/x; echo >>d/y; i=$((i+2)); done`
 }
 
 describe('a queue of events that really overflows', () => {
@@ -33,12 +28,9 @@ describe('a queue of events that really overflows', () => {
       },
     })
     opened.push(instance)
-    const queue = Number(fs.readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'))
-    // Appends to two files in turn: equal events that follow each other would be one.
-    const flood = `i=0; while [ $i -lt ${queue} ]; do echo >>d/x; echo >>d/y; i=$((i+2)); done`
     const dropped =
       'mkdir -p fresh/deep/er && echo 3 >fresh/deep/c && mv old renamed && echo 4 >renamed/deep/e && rm d/a'
-    await whileStopped(instance.files.root, `${flood}; ${dropped}`)
+    await whileStopped(instance.files.root, `${flood()}; ${dropped}`)
     await instance.follows()
     expect(instance.told.some(({ kind }) => kind === 'everything')).toBe(true)
 
@@ -60,9 +52,7 @@ describe('a queue of events that really overflows', () => {
       },
     })
     opened.push(instance)
-    const queue = Number(fs.readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'))
-    const flood = `i=0; while [ $i -lt ${queue} ]; do echo >>d/x; echo >>d/y; i=$((i+2)); done`
-    await whileStopped(instance.files.root, `${flood}; rm .davitignore`)
+    await whileStopped(instance.files.root, `${flood()}; rm .davitignore`)
     await instance.follows()
     fs.writeFileSync(instance.files.at('build/deep/later'), 'later')
     await instance.follows()

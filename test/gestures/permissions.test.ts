@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openWatchedInstance, type WatchedInstance, type WatchedMode } from '../support/watched-instance.ts'
+import { whileStopped } from '../support/while-stopped.ts'
 
 const isAdministrator = process.getuid?.() === 0
 const nobody = 65_534
@@ -82,6 +83,19 @@ describe.each<WatchedMode>(['native', 'polling'])('the index follows permissions
     fs.writeSync(fd, 'unseen, too\n')
     fs.chmodSync(at('d'), 0o700)
     fs.closeSync(fd)
+    await instance.follows()
+    await laterIn('d', 'd/sub', 'e')
+  })
+
+  it('a file written, and its folder closed before anybody has seen it', async () => {
+    instance = await open(mode, (write) => {
+      write('d/sub/log', 'begin\n')
+      write('e/b', '2')
+    })
+    await whileStopped(instance.files.root, 'echo more >>d/sub/log; chmod 000 d')
+    fs.writeFileSync(at('e/c'), 'seen')
+    await instance.until('the other one is indexed', () => paths().includes('e/c'))
+    fs.chmodSync(at('d'), 0o700)
     await instance.follows()
     await laterIn('d', 'd/sub', 'e')
   })
