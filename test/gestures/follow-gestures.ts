@@ -3,8 +3,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openWatchedInstance, type WatchedInstance, type WatchedMode } from '../support/watched-instance.ts'
-import { createStage, type Gesture } from './gestures.ts'
+import { createStage, type Gesture, isLongForm } from './gestures.ts'
 
+const timeLimitMs = isLongForm ? 900_000 : 60_000
 /** Folders of a gesture into which something is written afterwards. */
 const foldersTried = 40
 
@@ -47,6 +48,7 @@ export function followGestures(mode: WatchedMode, gestures: readonly Gesture[]):
       await createStage(files.root, outside).run('rm', '-rf', folder)
       await instance.follows(folder)
     },
+    timeLimitMs,
   )
 
   it('and nothing else has changed in the index', async () => {

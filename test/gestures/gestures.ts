@@ -707,10 +707,10 @@ const writers: readonly Gesture[] = [
   {
     name: 'files deleted while the folder is being looked at',
     prepare: ({ write }) => {
-      for (let file = 0; file < 400; file++) write(`d/${file % 20}/f${file}`, String(file))
+      for (let file = 0; file < 200; file++) write(`d/${file % 20}/f${file}`, String(file))
     },
     act: async ({ remove, append, breathe }) => {
-      for (let file = 0; file < 400; file++) {
+      for (let file = 0; file < 200; file++) {
         if (file % 3 === 0) remove(`d/${file % 20}/f${file}`)
         else if (file % 3 === 1) append(`d/${file % 20}/f${file}`, 'more')
         if (file % 10 === 0) await breathe()

@@ -27,7 +27,7 @@ import {
 export type WatchedMode = 'native' | 'polling'
 
 /** How long an index may need to follow, on a machine that is busy with other things. */
-const patienceMs = 20_000
+const patienceMs = process.env['DAVIT_GESTURES'] === 'long' ? 600_000 : 20_000
 const lookMs = 10
 
 export interface WatchedInstance {
