@@ -682,6 +682,7 @@ export class Engine {
     try {
       this.watch = await this.context.workspace.watch((change) => this.noteChange(change))
       this.watchProblem = null
+      this.tellFallback()
     } catch (error) {
       this.watchProblem = error instanceof Error ? error.message : String(error)
       this.scanEverything = true
@@ -700,8 +701,22 @@ export class Engine {
         this.scanEverything = true
         break
     }
+    this.tellFallback()
     this.retryAt = this.isUnreachable ? this.retryAt : null
     this.notify()
+  }
+
+  /** Changes are noticed later than was asked for: told once when it comes, and once when it is over. */
+  private tellFallback(): void {
+    if (this.watch === null) return
+    const { database, emit } = this.context
+    const problem = { path: '', code: 'watch-polling', detail: this.watch.fallback ?? '' }
+    if (this.watch.fallback === null) {
+      if (database.problems.clear(problem.path, problem.code))
+        emit({ type: 'problem.resolved', data: { path: problem.path, code: problem.code } })
+    } else if (database.problems.put(problem, nowIso(this.context))) {
+      emit({ type: 'problem.detected', data: problem })
+    }
   }
 }
 

@@ -61,7 +61,6 @@ const looksAgainMax = 5
 
 export async function executeRun(context: SyncContext, run: RunState, steps: RunSteps): Promise<void> {
   const { database } = context
-  await requireRoot(context)
   await run.timed('scan', () => indexScope(context, run, steps.scan))
   steps.onScanned()
 
@@ -165,6 +164,8 @@ function joinModeOf(stored: unknown): JoinMode {
 
 /** Brings the index up to what the disk holds, with what a crash left aside brought back first. */
 export async function indexScope(context: SyncContext, run: RunState, scope: ScanScope): Promise<void> {
+  // ORDER: before anything is brought back. It belongs into the folder that it was taken from, not into another one.
+  await requireRoot(context)
   await recoverParked(context)
   if (scope.kind === 'everything') await indexWorkspace(context, run, [''])
   else if (scope.paths.length > 0) await indexWorkspace(context, run, scope.paths)

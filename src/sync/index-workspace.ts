@@ -64,11 +64,8 @@ async function indexFoldersAbove(
     for (let folder = parentOf(path); folder !== '' && !settled.has(folder); folder = parentOf(folder)) {
       settled.add(folder)
       const isEntry = trees.localAt(folder)?.state.kind === 'folder'
-      const isFilled = trees.hasBelow('local', folder)
-      // Empty as before, or full as before: nothing changes for the folders above it.
-      if (isEntry !== isFilled) break
-      await indexUnder(context, run, folder, replaced)
-      if (trees.localAt(folder) !== null) break
+      // One that is as it should be says nothing of those above it: it may have come and gone unseen.
+      if (isEntry === trees.hasBelow('local', folder)) await indexUnder(context, run, folder, replaced)
     }
   }
 }

@@ -6,6 +6,8 @@ export interface ChangeSink {
   paths(paths: readonly FilePath[]): void
   /** Something was missed, or may have been. */
   lost(reason: string): void
+  /** Something was missed, or may have been, and this source may go on missing things: another one is needed. */
+  stale(reason: string): void
   /** This source will report nothing more. */
   failed(reason: string): void
 }

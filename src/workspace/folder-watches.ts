@@ -5,11 +5,12 @@
  * (A recursive watcher was measured first. It leaves folders unwatched that are made inside a new folder before its
  * watch stands, passes over the system's overflow mark, and over folders for which no watch is left.)
  */
-import { type FSWatcher, lstatSync, readdirSync, readFileSync, watch } from 'node:fs'
+import { type FSWatcher, lstatSync, readdirSync, readFileSync, type Stats, watch } from 'node:fs'
 import path from 'node:path'
 import type { FilePath } from '../model/file-state.ts'
+import { createHardLinks } from './hard-links.ts'
 import type { IgnoreRules } from './ignore-rules.ts'
-import { isMissing, systemCode } from './system-error.ts'
+import { isMissing, isRefusal, systemCode } from './system-error.ts'
 
 interface WatchedFolder {
   readonly watcher: FSWatcher
@@ -17,8 +18,17 @@ interface WatchedFolder {
 }
 
 export interface FolderWatches {
+  /** Reports what follows from the events so far and was not reported with them. */
+  settle(): void
   close(): void
 }
+
+type Found =
+  | { readonly kind: 'folder' }
+  | { readonly kind: 'file'; readonly stats: Stats }
+  | { readonly kind: 'other' }
+  /** It may not be looked at now. */
+  | { readonly kind: 'unknown' }
 
 /** Throws what the system answers when no further watch can be had (`ENOSPC`, `EMFILE`). */
 export function openFolderWatches(options: {
@@ -26,12 +36,19 @@ export function openFolderWatches(options: {
   readonly rules: IgnoreRules
   /** A path, and everything below it, may have changed. */
   onPath(changed: FilePath): void
-  /** The system's queue was so full that events may have been dropped. */
-  onOverflow(): void
+  /**
+   * Events were dropped, or may have been, those of new folders among them: the watches have to be made anew. Called
+   * once; nothing is promised of what is reported after it.
+   */
+  onStale(reason: string): void
+  /** Something changed, and it cannot be told where. */
+  onLost(reason: string): void
   onError(error: unknown): void
 }): FolderWatches {
   const { root, rules } = options
-  const countEvent = createOverflowGuard(options.onOverflow)
+  const countEvent = createOverflowGuard(() => stale('the queue of file events overflowed'))
+  let isStale = false
+  const hardLinks = createHardLinks({ root, folders: watchedFolders })
   const tree: WatchedFolder | null = watchTree('')
 
   /** Watches the folder and all below it; `null` when it is gone or may not be read. */
@@ -56,7 +73,7 @@ export function openFolderWatches(options: {
       watcher.on('error', options.onError)
       return { watcher, children: new Map() }
     } catch (error) {
-      if (isMissing(error) || systemCode(error) === 'EACCES') return null
+      if (isMissing(error) || isRefusal(error)) return null
       throw error
     }
   }
@@ -68,7 +85,7 @@ export function openFolderWatches(options: {
         .map((entry) => entry.name)
         .filter((name) => !rules.ignores(folder === '' ? name : `${folder}/${name}`, 'folder'))
     } catch (error) {
-      if (isMissing(error) || systemCode(error) === 'EACCES') return []
+      if (isMissing(error) || isRefusal(error)) return []
       throw error
     }
   }
@@ -81,23 +98,54 @@ export function openFolderWatches(options: {
     }
     const target = folder === '' ? name : `${folder}/${name}`
     try {
-      const parent = find(folder)
-      const isFolder = lstatSync(path.join(root, target), { throwIfNoEntry: false })?.isDirectory() === true
-      if (rules.ignores(target, isFolder ? 'folder' : 'file')) return
-      const known = parent?.children.get(name)
-      // A folder that was deleted and made again may even have its inode: on a rename event the watches are made anew.
-      if (known !== undefined && (type === 'rename' || !isFolder)) {
-        parent?.children.delete(name)
-        closeTree(known)
+      const found = lookAt(target)
+      // The root's own end is told under its own name. It may be back, with changes in it, before anybody looks.
+      if (folder === '' && type === 'rename' && name === path.basename(root) && found === null)
+        stale('the root was moved')
+      if (found?.kind !== 'unknown') {
+        const isFolder = found?.kind === 'folder'
+        if (rules.ignores(target, isFolder ? 'folder' : 'file')) return
+        follow(folder, name, { isFolder, isRename: type === 'rename' })
       }
-      if (isFolder && parent !== null && !parent.children.has(name)) {
-        const watched = watchTree(target)
-        if (watched !== null) parent.children.set(name, watched)
-      }
+      if (type === 'change' && found?.kind === 'file' && found.stats.nlink > 1)
+        hardLinks.note(target, found.stats)
       options.onPath(target)
     } catch (error) {
       options.onError(error)
     }
+  }
+
+  function follow(folder: FilePath, name: string, what: { isFolder: boolean; isRename: boolean }): void {
+    const parent = find(folder)
+    const known = parent?.children.get(name)
+    // A folder that was deleted and made again may even have its inode: on a rename event the watches are made anew.
+    // A change of a folder's attributes comes as one, too, so what was refused in it is tried again when it may be had.
+    if (known !== undefined && (what.isRename || !what.isFolder)) {
+      parent?.children.delete(name)
+      closeTree(known)
+    }
+    if (!what.isFolder || parent === null || parent.children.has(name)) return
+    const watched = watchTree(folder === '' ? name : `${folder}/${name}`)
+    if (watched !== null) parent.children.set(name, watched)
+  }
+
+  function lookAt(target: FilePath): Found | null {
+    try {
+      const stats = lstatSync(path.join(root, target), { throwIfNoEntry: false })
+      if (stats === undefined) return null
+      if (stats.isDirectory()) return { kind: 'folder' }
+      return stats.isFile() ? { kind: 'file', stats } : { kind: 'other' }
+    } catch (error) {
+      if (isMissing(error)) return null
+      if (isRefusal(error)) return { kind: 'unknown' }
+      throw error
+    }
+  }
+
+  function stale(reason: string): void {
+    if (isStale) return
+    isStale = true
+    options.onStale(reason)
   }
 
   function find(folder: FilePath): WatchedFolder | null {
@@ -107,7 +155,25 @@ export function openFolderWatches(options: {
     return here
   }
 
+  function* watchedFolders(): Generator<FilePath> {
+    const open = tree === null ? [] : [{ folder: '', watched: tree }]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      yield next.folder
+      for (const [name, watched] of next.watched.children)
+        open.push({ folder: next.folder === '' ? name : `${next.folder}/${name}`, watched })
+    }
+  }
+
   return {
+    settle() {
+      try {
+        const names = hardLinks.take()
+        if (names === null) options.onLost('a file with several names changed')
+        else for (const name of names) if (!rules.ignores(name, 'file')) options.onPath(name)
+      } catch (error) {
+        options.onError(error)
+      }
+    },
     close() {
       if (tree !== null) closeTree(tree)
     },

@@ -90,7 +90,11 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
   return {
     root,
     rootState: async () => rootState(calls, root, options.identity),
-    renewMarker: (token) => renewMarker(calls, root, options.identity, token),
+    renewMarker: async (token) => {
+      await renewMarker(calls, root, options.identity, token)
+      // In a folder that was made anew, what is held in between has no place yet.
+      makeHoldingFolders(calls, context.holdingFolder)
+    },
 
     scan: ({ under, signal }) => {
       if (under !== '') assertSafePath(under)
@@ -194,7 +198,7 @@ async function createContext(
     // Contents are put in place by link and rename, which stay on one file system.
     const isNear = calls.lstatSync(stateFolder).dev === calls.lstatSync(root).dev
     const holdingFolder = isNear ? stateFolder : path.join(root, stateFolderName)
-    for (const folder of ['tmp', 'parked']) makeOwnFolder(calls, path.join(holdingFolder, folder))
+    makeHoldingFolders(calls, holdingFolder)
     // What is brought to the disk in a folder is lost with the folder.
     await syncUpTo(calls, options.stateFolder, above)
     await syncUpTo(calls, holdingFolder, isNear ? holdingFolder : root)
@@ -212,5 +216,13 @@ async function createContext(
     return { ...context, foldsNames: foldsNames(context, path.join(holdingFolder, 'tmp')) }
   } catch (error) {
     throw toDavitError(error, options.stateFolder)
+  }
+}
+
+function makeHoldingFolders(calls: FileCalls, holdingFolder: string): void {
+  try {
+    for (const folder of ['tmp', 'parked']) makeOwnFolder(calls, path.join(holdingFolder, folder))
+  } catch (error) {
+    throw toDavitError(error, holdingFolder)
   }
 }

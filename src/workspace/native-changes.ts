@@ -72,6 +72,7 @@ export async function openThreadChanges({ root, rules, sink }: NativeOptions): P
         else if (reply.kind === 'probed') probes.answer(reply.id, reply.ok)
         else if (closed) return
         else if (reply.kind === 'lost') sink.lost(reply.reason)
+        else if (reply.kind === 'stale') sink.stale(reply.reason)
         else sink.paths(reply.paths)
       })
       post({ kind: 'start', root, ignore: rules.source, probeFolder: path.join(root, probeFolderName) })

@@ -5,17 +5,20 @@
  */
 import type { Clock } from '../model/clock.ts'
 import { isDavitError } from '../model/errors.ts'
-import type { FilePath } from '../model/file-state.ts'
+import type { DiskStamp, FilePath } from '../model/file-state.ts'
 import { comparePaths } from '../model/path.ts'
 import type { ChangeSink, ChangeSource } from './change-source.ts'
 import type { IgnoreRules } from './ignore-rules.ts'
 import type { Scanner } from './scanner.ts'
+import { timestampGranularityMs } from './stamp.ts'
 import type { ScanEntry } from './workspace.ts'
 
 /** What one walk found, in order; signatures tell whether an entry is the same as before. */
 interface Snapshot {
   readonly paths: readonly FilePath[]
   readonly signatures: readonly string[]
+  /** Changed so shortly before, by a clock of whole seconds, that a further change may leave no trace in the times. */
+  readonly unsettled: readonly FilePath[]
 }
 
 /** Resolves when the first walk is done. */
@@ -34,13 +37,17 @@ export async function openPolledChanges(options: {
   async function look(): Promise<Snapshot> {
     const paths: FilePath[] = []
     const signatures: string[] = []
+    const unsettled: FilePath[] = []
+    const settledMs = clock.now() - timestampGranularityMs
     for await (const batch of scanner.scan({ root, under: '', ignore: rules().source, signal })) {
       for (const entry of batch.entries) {
         paths.push(entry.path)
         signatures.push(signatureOf(entry))
+        if (entry.kind === 'file' && isCoarse(entry.stamp) && entry.stamp.ctimeMs > settledMs)
+          unsettled.push(entry.path)
       }
     }
-    return { paths, signatures }
+    return { paths, signatures, unsettled }
   }
   async function poll(): Promise<void> {
     let before = first
@@ -49,7 +56,7 @@ export async function openPolledChanges(options: {
         await clock.sleep(pollMs, signal)
         try {
           const now = await look()
-          const changes = difference(before, now)
+          const changes = [...new Set([...difference(before, now), ...before.unsettled])]
           before = now
           if (changes.length > 0) sink.paths(changes)
         } catch (error) {
@@ -74,14 +81,23 @@ export async function openPolledChanges(options: {
   }
 }
 
+/** A folder's too has its times: one that was removed and made again between two walks was perhaps seen missing. */
 function signatureOf(entry: ScanEntry): string {
-  if (entry.kind !== 'file') return entry.kind
+  if (entry.kind === 'unknown') return entry.kind
   const { size, mtimeMs, ctimeMs, inode } = entry.stamp
-  return `${size} ${mtimeMs} ${ctimeMs} ${inode}`
+  return `${entry.kind} ${size} ${mtimeMs} ${ctimeMs} ${inode}`
+}
+
+/** Some file systems, sshfs among them, keep whole seconds. */
+function isCoarse({ mtimeMs, ctimeMs }: DiskStamp): boolean {
+  return mtimeMs % 1_000 === 0 && ctimeMs % 1_000 === 0
 }
 
 /** Paths that are in one of the two only, or differ; both are in order. */
-export function difference(before: Snapshot, after: Snapshot): FilePath[] {
+export function difference(
+  before: Pick<Snapshot, 'paths' | 'signatures'>,
+  after: Pick<Snapshot, 'paths' | 'signatures'>,
+): FilePath[] {
   const changed: FilePath[] = []
   let left = 0
   let right = 0

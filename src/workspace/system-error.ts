@@ -13,6 +13,11 @@ export function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
+/** No permission, or a path beyond what the system can name: what is there can be neither read nor watched. */
+export function isRefusal(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'ENAMETOOLONG'].includes(systemCode(error))
+}
+
 /** The file system cannot hold this name. */
 export function isNameRefused(error: unknown): boolean {
   return ['ENAMETOOLONG', 'EINVAL', 'EILSEQ'].includes(systemCode(error))

@@ -51,6 +51,8 @@ class FolderWatch implements WorkspaceWatch {
   private rebuilding: Promise<void> = Promise.resolve()
   private rootWatch: Promise<void> = Promise.resolve()
   private identity: fs.Stats | null = null
+  /** The ignore rules that the source was opened with. */
+  private rulesInUse = ''
 
   constructor(options: WatchOptions) {
     this.options = options
@@ -98,32 +100,51 @@ class FolderWatch implements WorkspaceWatch {
   }
 
   private async open(): Promise<void> {
-    const { root, rules, scanner, clock, pollMs } = this.options
+    const { root } = this.options
     // A folder without Davit's own is not the workspace: nothing is written into it, and nothing there is of interest.
     if (!fs.existsSync(path.join(root, stateFolderName))) {
       throw new DavitError('workspace-replaced', `'${root}' is not the workspace now`, { action: 'retry' })
     }
+    this.reloadRules()
+    this.rulesInUse = this.currentRules()
+    await this.openSource()
+    // What was edited before the new watches stood is told by nobody.
+    this.followRules()
+  }
+
+  private async openSource(): Promise<void> {
+    const { root, rules, scanner, clock, pollMs } = this.options
     if (this.mode === 'native') {
       try {
         this.source = await openNativeChanges({ root, rules: rules(), sink: this.sink() })
         return
       } catch (error) {
-        this.fallback = `Native watching is impossible (${String(error)}); the folder is polled instead.`
-        this.mode = 'polling'
+        this.fallBack(`Native watching is impossible (${String(error)})`)
       }
     }
     this.source = await openPolledChanges({ root, rules, scanner, clock, pollMs, sink: this.sink() })
   }
 
+  private fallBack(why: string): void {
+    this.mode = 'polling'
+    const more = /ENOSPC/.test(why)
+      ? ' The system has no watch left: raise fs.inotify.max_user_watches and start again.'
+      : /EMFILE/.test(why)
+        ? ' The system has no watcher left: raise fs.inotify.max_user_instances and start again.'
+        : ''
+    this.fallback = `${why}; the folder is polled instead.${more}`
+  }
+
   private sink(): ChangeSink {
     return {
       paths: (paths) => this.onPaths(paths),
-      lost: (reason) => this.buffer.addEverything(reason),
+      lost: (reason) => {
+        this.buffer.addEverything(reason)
+        this.followRules()
+      },
+      stale: (reason) => this.rebuild(reason),
       failed: (reason) => {
-        if (this.mode === 'native') {
-          this.mode = 'polling'
-          this.fallback = `Native watching failed (${reason}); the folder is polled instead.`
-        }
+        if (this.mode === 'native') this.fallBack(`Native watching failed (${reason})`)
         this.rebuild(`watching failed: ${reason}`)
       },
     }
@@ -131,13 +152,29 @@ class FolderWatch implements WorkspaceWatch {
 
   private onPaths(paths: readonly FilePath[]): void {
     this.buffer.addPaths(paths)
-    if (!paths.includes(ignoreFileName)) return
+    if (paths.includes(ignoreFileName) || paths.includes('')) this.followRules()
+  }
+
+  /**
+   * RACE: a scan reads the rules anew as well, and may have done so before the watcher told of the edit. So it is what
+   * the source was opened with that counts, not whether the rules are others than a moment ago.
+   */
+  private followRules(): void {
+    this.reloadRules()
+    if (this.currentRules() !== this.rulesInUse) this.rebuild('the ignore rules were edited')
+  }
+
+  private reloadRules(): void {
     try {
-      if (this.options.reloadRules()) this.rebuild('the ignore rules were edited')
+      this.options.reloadRules()
     } catch {
       // They cannot be read: the next scan says so and stops, which is what this makes happen.
       this.buffer.addEverything('the ignore rules cannot be read')
     }
+  }
+
+  private currentRules(): string {
+    return JSON.stringify(this.options.rules().source)
   }
 
   /** Closes the source and opens another one; what happened in between is unknown. */
@@ -146,6 +183,10 @@ class FolderWatch implements WorkspaceWatch {
     this.source = null
     this.rebuilding = this.rebuilding.then(async () => {
       await old?.close()
+      // One that was asked for before this one may have opened a source meanwhile.
+      const between = this.source
+      this.source = null
+      await between?.close()
       if (this.closing.signal.aborted || this.identity === null) return
       try {
         await this.open()

@@ -4,12 +4,13 @@ import path from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import type { FilePath } from '../model/file-state.ts'
 import { pendingPathsMax } from './change-source.ts'
-import { openFolderWatches } from './folder-watches.ts'
+import { type FolderWatches, openFolderWatches } from './folder-watches.ts'
 import { createIgnoreRules } from './ignore-rules.ts'
 import type { WatchReply, WatchRequest } from './worker-messages.ts'
 
 let pending = new Set<FilePath>()
 let probeFolder = ''
+let watches: FolderWatches | null = null
 
 parentPort?.on('message', (request: WatchRequest) => {
   if (request.kind === 'start') start(request)
@@ -22,11 +23,12 @@ function start(request: Extract<WatchRequest, { kind: 'start' }>): void {
   try {
     // Not the folders above it: where they are not, this is not the workspace, and nothing is written into it.
     if (!existsSync(probeFolder)) mkdirSync(probeFolder, { mode: 0o700 })
-    openFolderWatches({
+    watches = openFolderWatches({
       root,
       rules: createIgnoreRules(request.ignore),
       onPath: add,
-      onOverflow: () => post({ kind: 'lost', reason: 'the queue of file events overflowed' }),
+      onStale: (reason) => post({ kind: 'stale', reason }),
+      onLost: (reason) => post({ kind: 'lost', reason }),
       onError: (error) => post({ kind: 'failed', reason: String(error) }),
     })
     // All watches share one queue: when the probe's event is here, so are all earlier ones.
@@ -59,6 +61,7 @@ function add(changed: FilePath): void {
 
 function report(): void {
   if (pending.size === 0) return
+  watches?.settle()
   const paths = [...pending]
   pending = new Set()
   if (paths.length > pendingPathsMax) post({ kind: 'lost', reason: 'too many changes at once' })

@@ -61,6 +61,8 @@ export type WatchReply =
   | { readonly kind: 'paths'; readonly paths: readonly FilePath[] }
   /** Events were lost, or may have been. */
   | { readonly kind: 'lost'; readonly reason: string }
+  /** The same, and folders may be unwatched: the watching has to begin anew. */
+  | { readonly kind: 'stale'; readonly reason: string }
   /** Watching is impossible (no watches left, no permission): nothing more will be reported. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** Every event before the probe has been sent; `false` where the probe could not be made. */

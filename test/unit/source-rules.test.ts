@@ -148,7 +148,14 @@ function bannedNames(files: readonly SourceFile[]): string[] {
 }
 
 /** Parts of the workspace that watch the real system, whatever the file calls are. */
-const besidesFileCalls = ['file-calls', 'watch-folder', 'watch-worker', 'folder-watches', 'native-changes']
+const besidesFileCalls = [
+  'file-calls',
+  'watch-folder',
+  'watch-worker',
+  'folder-watches',
+  'hard-links',
+  'native-changes',
+]
 
 /** The constants of `node:fs` are no access. */
 function besidePort(files: readonly SourceFile[]): string[] {

@@ -241,9 +241,10 @@ it('takes a queue that was full for one that overflowed', async () => {
     root: temporary.root,
     rules: createIgnoreRules({ patterns: [], own: ['.davit'] }),
     onPath: () => undefined,
-    onOverflow: () => {
+    onStale: () => {
       overflowed = true
     },
+    onLost: () => undefined,
     onError: (error) => failures.push(error),
   })
   // The loop does not turn meanwhile, so the system has to keep them all.
@@ -265,6 +266,7 @@ it('the watcher of other platforms reports and answers probes', async () => {
   const sink: ChangeSink = {
     paths: (found) => void paths.push(...found),
     lost: () => undefined,
+    stale: () => undefined,
     failed: () => undefined,
   }
   const rules = createIgnoreRules({ patterns: [], own: ['.davit'] })
