@@ -71,18 +71,20 @@ function surprises(
 }
 
 describe('a content', () => {
-  const place = () => ({ name: 'anna', workspace: folder, graveyard: join(tmpdir()) })
+  const at = (path: string) => join(folder, 'anna', path)
   const make = (what: (hand: Hand) => void) => {
-    const draft = Hand.do(place(), 'gesture', what)
+    const draft = Hand.do({ name: 'anna', workspace: at(''), graveyard: folder }, 'gesture', what)
     if (draft !== null) history.add(draft)
   }
   const losses = async () =>
-    rules(findLosses(history, await readHoldings([folder], join(folder, 'none'), new HashCache())))
+    rules(
+      findLosses(history, await readHoldings([join(folder, 'anna')], join(folder, 'none'), new HashCache())),
+    )
 
   it('that is nowhere any more is lost', async () => {
     make((hand) => hand.write('a.txt', 'precious'))
     expect(await losses()).toEqual([])
-    writeFileSync(join(folder, 'a.txt'), 'something else')
+    writeFileSync(at('a.txt'), 'something else')
     expect(await losses()).toEqual(['S4 a.txt'])
   })
 
@@ -102,20 +104,18 @@ describe('a content', () => {
     make((hand) => hand.renameFolder('d', 'e'))
     make((hand) => hand.rename('a.txt', 'c.txt'))
     expect(await losses()).toEqual([])
-    rmSync(join(folder, 'e'), { recursive: true })
-    rmSync(join(folder, 'c.txt'))
+    rmSync(at('e'), { recursive: true })
+    rmSync(at('c.txt'))
     expect((await losses()).sort()).toEqual(['S4 c.txt', 'S4 e/b.txt'])
   })
 
   it('in the store counts when its bytes are what its name says', async () => {
-    make((hand) => hand.write('a.txt', 'kept'))
-    const store = join(folder, 'store')
-    const name = join(store, hashOf('kept').slice(0, 2), `${hashOf('kept')}-${'0'.repeat(16)}`)
-    make((hand) => hand.write(name.slice(folder.length + 1), 'ke'))
-    rmSync(join(folder, 'a.txt'))
-    const held = async () => readHoldings([], store, new HashCache())
+    const folderOfIt = hashOf('kept').slice(0, 2)
+    const name = `store/${folderOfIt}/${hashOf('kept')}-${'0'.repeat(16)}`
+    make((hand) => hand.write(name, 'ke'))
+    const held = async () => readHoldings([], at('store'), new HashCache())
     expect((await held()).has(hashOf('kept'))).toBe(false)
-    writeFileSync(name, 'kept')
+    writeFileSync(at(name), 'kept')
     expect((await held()).has(hashOf('kept'))).toBe(true)
   })
 })
