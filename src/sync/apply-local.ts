@@ -182,7 +182,7 @@ class Applier {
         const expected = this.stamps.get(step.id)
         if (expected === undefined) return this.lookAgain(step.id, step.path)
         const result = await workspace.park(step.id, step.path, expected)
-        if (result.kind === 'changed') await this.lookAgain(step.id, step.path)
+        if (result.kind === 'changed') this.lookAgain(step.id, step.path)
         return
       }
       case 'unpark':
@@ -261,10 +261,10 @@ class Applier {
         if (result.racy) this.racy.add(id)
         return
       case 'changed':
-        await this.lookAgain(id, path)
+        this.lookAgain(id, path)
         return
       case 'blocked':
-        await this.lookAgain(id, result.path)
+        this.lookAgain(id, result.path)
         return
       case 'unrepresentable':
         this.standAside(id, { code: 'path-unrepresentable', detail: result.detail })
@@ -272,14 +272,10 @@ class Applier {
     }
   }
 
-  private async lookAgain(id: FileId, path: FilePath): Promise<void> {
-    const stood = this.paths.get(id)
+  private lookAgain(id: FileId, path: FilePath): void {
     // Where it stood before, too: a file that was moved already would be missed there and be new here.
-    for (const other of [stood, this.byId.get(id)?.triple.local?.state.path])
+    for (const other of [this.paths.get(id), this.byId.get(id)?.triple.local?.state.path])
       if (other !== undefined) this.state.again.add(other)
-    // Somebody took it away since the scan, to nobody knows where. Looked for at its old place alone it would be
-    // deleted there, and a stranger where it is now.
-    if (stood !== undefined && (await this.context.workspace.look(stood)) === null) this.state.again.add('')
     this.state.lookAgainAt(path, id)
   }
 
@@ -374,7 +370,7 @@ class Applier {
       })
     } catch (error) {
       if (!isDavitError(error, 'file-changed')) throw error
-      await this.lookAgain(decision.id, local.state.path)
+      this.lookAgain(decision.id, local.state.path)
     } finally {
       await staged.discard()
     }

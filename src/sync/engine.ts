@@ -11,12 +11,12 @@ import type { JsonObject } from '../model/json.ts'
 import type { RunKind, RunSummary } from '../model/run.ts'
 import type { WorkspaceChange, WorkspaceWatch } from '../workspace/workspace.ts'
 import { nowIso, type SyncContext } from './context.ts'
-import { executeRun, indexScope, type ScanScope } from './execute-run.ts'
+import { executeRun, indexScope } from './execute-run.ts'
 import { haltKey } from './guard.ts'
 import { type Job, kindOf, mayJoin, newJob, type RunRequest, widen } from './job.ts'
 import { liveInstancesKey } from './maintenance.ts'
 import { activePollMs, nextPollDelayMs, pollShareMs, retryDelayMs } from './retry-delay.ts'
-import { RunState } from './run-state.ts'
+import { RunState, type ScanScope } from './run-state.ts'
 import { type StoredError, stored, summariseRun, unreachableCodes } from './summarise-run.ts'
 import { Turns } from './turns.ts'
 
@@ -238,8 +238,16 @@ export class Engine {
       force: false,
       paths: null,
       signal: this.stopping.signal,
+      changes: () => this.changesSoFar(),
       quiet: true,
     })
+  }
+
+  /** `null` without a watcher. */
+  private async changesSoFar(): Promise<ScanScope | null> {
+    if (this.watch === null) return null
+    const flushed = await this.watch.flush(this.stopping.signal)
+    return this.takeNotes(!flushed)
   }
 
   /**
@@ -334,7 +342,7 @@ export class Engine {
         // What was too much to delete may be back: a run finds out, and lifts the halt.
         if (pending > 0 || run.skipped.size > 0 || this.halt() !== null) this.hasWork = true
       } catch (error) {
-        this.putBack(scope)
+        for (const each of [scope, ...run.changes]) this.putBack(each)
         // The run meets it again, and tells and handles it as every run does.
         if (!isDavitError(error, 'stopped')) this.hasWork = true
       }
@@ -351,7 +359,7 @@ export class Engine {
         this.scanned(scope)
         for (const path of run.again) this.changedPaths.add(path)
       } catch (error) {
-        this.putBack(scope)
+        for (const each of [scope, ...run.changes]) this.putBack(each)
         this.firstScan.resolve()
         if (!isDavitError(error, 'stopped')) this.failed(error)
       }
@@ -497,6 +505,7 @@ export class Engine {
       force: job.force,
       paths: job.paths,
       signal: this.stopping.signal,
+      changes: () => this.changesSoFar(),
     })
     context.database.runs.start({ runId: job.runId, kind, trigger: job.trigger, startedAt })
     context.emit({ type: 'sync.started', data: { runId: job.runId, kind, trigger: job.trigger } })
@@ -540,6 +549,7 @@ export class Engine {
       failure = error
     }
     if (!isScanned) this.putBack(scope)
+    if (failure !== null) for (const more of run.changes) this.putBack(more)
     for (const path of run.unread) this.changedPaths.add(path)
     this.firstScan.resolve()
     const summary = summariseRun(context, run, { startedAt, started, before, failure })

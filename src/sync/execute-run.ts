@@ -7,7 +7,7 @@
  */
 
 import { DavitError, isDavitError } from '../model/errors.ts'
-import type { FileId, FilePath } from '../model/file-state.ts'
+import type { FileId } from '../model/file-state.ts'
 import { runRoundsMax } from '../model/limits.ts'
 import { applyLocal } from './apply-local.ts'
 import { clearRunProblems } from './clear-problems.ts'
@@ -25,14 +25,10 @@ import { commitNotices, push } from './push.ts'
 import { recoverParked } from './recover-parked.ts'
 import { requireRoot } from './require-root.ts'
 import { retryDelayMs } from './retry-delay.ts'
-import type { RunState } from './run-state.ts'
+import type { RunState, ScanScope } from './run-state.ts'
 import { joiningKey } from './take-in.ts'
 import { giveWay, type Turn, takeTurn } from './take-turn.ts'
 import { forgetWrittenOut } from './verify-pulled.ts'
-
-export type ScanScope =
-  | { readonly kind: 'everything' }
-  | { readonly kind: 'paths'; readonly paths: readonly FilePath[] }
 
 export interface RunSteps {
   readonly scan: ScanScope

@@ -18,6 +18,9 @@ import type { RunState } from './run-state.ts'
 type FoundFile = Extract<ScanEntry, { readonly kind: 'file' }>
 type FoundFolder = Extract<ScanEntry, { readonly kind: 'folder' }>
 
+/** By the file's id: what was seen last counts. */
+type ReplacedFiles = Map<FileId, Replaced>
+
 /** A file whose path holds another inode than before: saved by renaming, or moved here from elsewhere. */
 interface Replaced {
   readonly old: LocalFile
@@ -26,6 +29,8 @@ interface Replaced {
 
 /** Beyond this many replaced files in one go, they are taken as edits in place without looking for moves among them. */
 const replacedMax = 50_000
+/** How often more is looked at before what is missing counts as deleted. */
+const looksFurtherMax = 5
 /** Hashes under way at once; the workspace groups them. */
 const hashingMax = 256
 /** Rows written in one transaction, after which others have their turn. */
@@ -37,15 +42,51 @@ export async function indexWorkspace(
   run: RunState,
   paths: readonly FilePath[],
 ): Promise<void> {
-  const replaced: Replaced[] = []
-  const looked = withoutCovered(paths)
-  for (const under of looked) await indexUnder(context, run, under, replaced)
-  await indexFoldersAbove(context, run, looked, replaced)
+  const replaced: ReplacedFiles = new Map()
+  await look(context, run, paths, replaced)
+  await lookFurther(context, run, paths, replaced)
   // ORDER: the root is looked at after the last folder was read and before anything counts as deleted. A disk that
   // was taken away meanwhile shows an empty folder.
   await requireRoot(context)
-  await settle(context, replaced)
+  await settle(context, [...replaced.values()])
   if (paths.includes('')) clearScanProblems(context, run)
+}
+
+async function look(
+  context: SyncContext,
+  run: RunState,
+  paths: readonly FilePath[],
+  replaced: ReplacedFiles,
+): Promise<void> {
+  const looked = withoutCovered(paths)
+  for (const under of looked) await indexUnder(context, run, under, replaced)
+  await indexFoldersAbove(context, run, looked, replaced)
+}
+
+/**
+ * ORDER: before anything counts as deleted. A file that is missing where it was looked for may have been renamed to
+ * where nobody has looked: called deleted it would lose its id, and metadata that were not committed yet, and come
+ * back under its old name where the store has a newer content of it. Whatever moved it did so before it was missed, so
+ * what changed until now tells where it is. What goes missing while that is looked at is followed likewise.
+ */
+async function lookFurther(
+  context: SyncContext,
+  run: RunState,
+  paths: readonly FilePath[],
+  replaced: ReplacedFiles,
+): Promise<void> {
+  const isWhole = paths.includes('')
+  for (let looks = 0; looks < looksFurtherMax; looks++) {
+    if (context.database.trees.unsettledPage('vanished', { limit: 1 }).length === 0) return
+    const changes = (await run.options.changes?.()) ?? null
+    if (changes !== null) run.changes.push(changes)
+    // Nobody watches: then only a look at everything can tell. It is worth it in a run; what the API has just deleted
+    // itself is not looked for.
+    const isSought = changes === null ? !isWhole && run.options.quiet !== true : changes.kind === 'everything'
+    if (isSought) return look(context, run, [''], replaced)
+    if (changes?.kind !== 'paths' || changes.paths.length === 0) return
+    await look(context, run, changes.paths, replaced)
+  }
 }
 
 /**
@@ -56,7 +97,7 @@ async function indexFoldersAbove(
   context: SyncContext,
   run: RunState,
   looked: readonly FilePath[],
-  replaced: Replaced[],
+  replaced: ReplacedFiles,
 ): Promise<void> {
   const { trees } = context.database
   const settled = new Set<FilePath>()
@@ -125,7 +166,7 @@ async function indexUnder(
   context: SyncContext,
   run: RunState,
   under: FilePath,
-  replaced: Replaced[],
+  replaced: ReplacedFiles,
 ): Promise<void> {
   const cursor = new IndexCursor(context, under)
   /** The innermost unreadable path met last: the scan is in the order of paths, so one is enough for all below it. */
@@ -173,8 +214,8 @@ async function indexUnder(
       }
     }
     found += batch.entries.length
-    markGone(context, gone)
-    markBack(context, back)
+    markGone(context, gone, replaced)
+    markBack(context, back, replaced)
     writeFolders(context, folders)
     await hashAll(context, run, fresh, replaced)
     run.progress('scan', found, found)
@@ -185,11 +226,11 @@ async function indexUnder(
     if (!isUnknown(row.state.path)) rest.push(row)
     cursor.next()
     if (rest.length === rowsPerTransaction) {
-      markGone(context, rest.splice(0))
+      markGone(context, rest.splice(0), replaced)
       await breathe()
     }
   }
-  markGone(context, rest)
+  markGone(context, rest, replaced)
 }
 
 /** In one transaction: a folder can hold thousands of links. */
@@ -236,11 +277,17 @@ function isSameOnDisk(row: LocalFile, entry: FoundFile): boolean {
   )
 }
 
-function markGone(context: SyncContext, rows: readonly LocalFile[]): void {
+function markGone(context: SyncContext, rows: readonly LocalFile[], replaced: ReplacedFiles): void {
   if (rows.length === 0) return
   const { trees } = context.database
   context.database.transaction(() => {
     for (const row of rows) {
+      replaced.delete(row.id)
+      // Seen for the first time within this look, and gone again: what it was before is told by another row.
+      if (trees.presenceOf(row.id) === 'appeared') {
+        trees.removeLocal(row.id)
+        continue
+      }
       if (row.absence === 'unrepresentable') continue
       if (row.absence === 'ignored') {
         // The rule that covered it is gone, and so is the file: it is fetched again.
@@ -261,8 +308,9 @@ function markGone(context: SyncContext, rows: readonly LocalFile[]): void {
 }
 
 /** A row that an earlier, interrupted look called vanished is there. */
-function markBack(context: SyncContext, rows: readonly LocalFile[]): void {
+function markBack(context: SyncContext, rows: readonly LocalFile[], replaced: ReplacedFiles): void {
   const { trees } = context.database
+  for (const row of rows) replaced.delete(row.id)
   if (context.database.trees.unsettledPage('vanished', { limit: 1 }).length === 0) return
   context.database.transaction(() => {
     for (const row of rows) if (trees.presenceOf(row.id) === 'vanished') trees.setPresence(row.id, 'settled')
@@ -302,7 +350,7 @@ async function hashAll(
   context: SyncContext,
   run: RunState,
   fresh: readonly { readonly entry: FoundFile; readonly old: LocalFile | null }[],
-  replaced: Replaced[],
+  replaced: ReplacedFiles,
 ): Promise<void> {
   for (let start = 0; start < fresh.length; start += hashingMax) {
     run.options.signal.throwIfAborted()
@@ -347,7 +395,7 @@ function writeHashed(
   path: FilePath,
   old: LocalFile | null,
   hashed: HashedFile,
-  replaced: Replaced[],
+  replaced: ReplacedFiles,
 ): void {
   const { trees } = context.database
   const next: LocalFile = {
@@ -380,8 +428,14 @@ function writeHashed(
     old.stamp !== null &&
     (old.stamp.inode !== hashed.stamp.inode || old.stamp.birthtimeMs !== hashed.stamp.birthtimeMs) &&
     keeps === 'settled'
-  if (isReplaced && replaced.length < replacedMax) replaced.push({ old, next })
-  else trees.putLocal(next, keeps)
+  if (isReplaced && replaced.size < replacedMax) {
+    // It is told once: an earlier look may have missed it here.
+    if (presence === 'vanished') trees.setPresence(old.id, 'settled')
+    replaced.set(old.id, { old, next })
+    return
+  }
+  replaced.delete(old.id)
+  trees.putLocal(next, keeps)
 }
 
 /** Recognises moves among what came and went, and makes the outcome count. */

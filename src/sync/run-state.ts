@@ -5,6 +5,11 @@ import { isAtOrBelow } from '../model/path.ts'
 import type { Phase, Problem, RunKind, Trigger } from '../model/run.ts'
 import type { SyncContext } from './context.ts'
 
+/** What is looked at on disk: the paths with everything below them. */
+export type ScanScope =
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'paths'; readonly paths: readonly FilePath[] }
+
 export interface RunOptions {
   readonly runId: string
   readonly kind: RunKind
@@ -14,6 +19,11 @@ export interface RunOptions {
   /** Only these paths and what is below them; `null` for all. */
   readonly paths: readonly FilePath[] | null
   readonly signal: AbortSignal
+  /**
+   * Where the disk changed until now and nobody has looked; `null` when nobody watches. Asked before a file that is
+   * not where it was counts as deleted: it may have been renamed.
+   */
+  readonly changes?: () => Promise<ScanScope | null>
   /** It is no run that anybody was told of: its progress is not told either. */
   readonly quiet?: boolean
 }
@@ -44,6 +54,8 @@ export class RunState {
   /** Paths that changed under our hands: they are looked at again before the next round. */
   readonly again = new Set<FilePath>()
   readonly againIds = new Set<FileId>()
+  /** What `changes` told: to be looked at again when the run fails. */
+  readonly changes: ScanScope[] = []
   /** Paths whose content could not be read: the index does not know what is there. */
   readonly unread = new Set<FilePath>()
   readonly phases: Partial<Record<Phase, number>> = {}

@@ -69,6 +69,15 @@ describeServers(serverKinds, (kind, start) => {
     }
   })
 
+  it('serves what it had at the same place when it was killed and started again', async () => {
+    expect((await dav('PUT', '/kept', { body: 'from before' })).status).toBe(201)
+    await server.kill()
+    await expect(dav('GET', '/kept')).rejects.toThrow()
+    await server.restart()
+    expect((await dav('GET', '/kept')).text).toBe('from before')
+    expect(succeeded(await dav('DELETE', '/kept'))).toBe(true)
+  })
+
   it('wants the password that it was started with', async () => {
     if (!takesPassword(kind)) {
       await expect(start({ username: 'anna', password: 'secret' })).rejects.toThrow('without passwords')

@@ -27,6 +27,8 @@ export const serverKinds: readonly ServerKind[] = [
 export interface ServerOptions {
   readonly username?: string
   readonly password?: string
+  /** An existing folder for its files, which stay when it is stopped. Default: a temporary one. */
+  readonly folder?: string
 }
 
 export interface RunningServer {
@@ -35,8 +37,23 @@ export interface RunningServer {
   readonly url: string
   /** What it serves, for a look at the plain files. */
   readonly dataFolder: string
+  /** The group of its processes as it is now; `null` when it has none of its own. */
+  readonly group: () => number | null
+  /** Ends it as a power cut does, and waits for that; its data stays. */
+  kill(): Promise<void>
+  /** After `kill`: starts it again on the same data and the same port, and resolves when it answers. */
+  restart(): Promise<void>
   /** Ends it, waits for that and removes its files. Repeating it does nothing. */
   stop(): Promise<void>
+}
+
+/** A server that was started, as its kind is handled. */
+interface Handle {
+  readonly url: string
+  group(): number | null
+  end(): Promise<void>
+  kill(): Promise<void>
+  restart(): Promise<void>
 }
 
 /** Looks until it answers. */
@@ -65,25 +82,28 @@ export function takesPassword(kind: ServerKind): boolean {
 
 /** Starts a server over an empty folder and resolves when it answers. */
 export async function startServer(kind: ServerKind, options: ServerOptions = {}): Promise<RunningServer> {
-  const folder = await mkdtemp(join(tmpdir(), `davit-${kind}-`))
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), `davit-${kind}-`)))
   const dataFolder = join(folder, 'data')
+  const remove = async () => {
+    if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
+  }
   try {
     // The server may work as another user.
     await chmod(folder, 0o755)
     await mkdir(dataFolder)
     const setUp = setUpOf(kind)
-    const { url, end } =
+    const { url, group, end, kill, restart } =
       setUp === undefined
         ? await startEmbedded(dataFolder, options)
         : await startProcess(setUp, folder, dataFolder, options)
     let stopped: Promise<void> | undefined
     const stop = () => {
-      stopped ??= end().finally(() => rm(folder, { recursive: true, force: true }))
+      stopped ??= end().finally(remove)
       return stopped
     }
-    return { kind, url, dataFolder, stop }
+    return { kind, url, dataFolder, group, kill, restart, stop }
   } catch (error) {
-    await rm(folder, { recursive: true, force: true })
+    await remove()
     throw error
   }
 }
@@ -111,48 +131,95 @@ export function describeServers(
   }
 }
 
-async function startEmbedded(root: string, options: ServerOptions) {
-  const server = await startWebdavServer({ root, port: 0, ...options })
-  return { url: server.url, end: () => server.close() }
+async function startEmbedded(root: string, { folder: _, ...options }: ServerOptions): Promise<Handle> {
+  let server = await startWebdavServer({ root, port: 0, ...options })
+  const { url } = server
+  return {
+    url,
+    group: () => null,
+    end: () => server.close(),
+    kill: () => server.close(),
+    async restart() {
+      server = await startWebdavServer({ root, port: Number(new URL(url).port), ...options })
+    },
+  }
 }
 
-async function startProcess(setUp: SetUp, folder: string, data: string, options: ServerOptions) {
+async function startProcess(
+  setUp: SetUp,
+  folder: string,
+  data: string,
+  options: ServerOptions,
+): Promise<Handle> {
   if (options.username !== undefined && !setUp.password)
     throw new Error('this server is set up without passwords')
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort()
-    const own = join(folder, `attempt-${attempt}`)
-    await mkdir(own)
-    await chmod(own, 0o755)
-    const { command, args, env } = await setUp.prepare({
-      folder: own,
-      data,
-      port,
-      username: options.username,
-      password: options.password,
-    })
-    const log: Buffer[] = []
-    const child = spawn(findProgram(command) ?? command, args, {
-      cwd: own,
+  let attempts = 0
+  let [running, port] = await untilStarted(freePort)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    group: () => running.child.pid ?? null,
+    end: () => running.end('SIGTERM'),
+    kill: () => running.end('SIGKILL'),
+    async restart() {
+      ;[running] = await untilStarted(async () => port)
+    },
+  }
+
+  async function untilStarted(choosePort: () => Promise<number>): Promise<[ServerProcess, number]> {
+    for (let attempt = 1; ; attempt++) {
+      const port = await choosePort()
+      const own = join(folder, `attempt-${++attempts}`)
+      await mkdir(own)
+      await chmod(own, 0o755)
+      const { username, password } = options
+      const prepared = await setUp.prepare({ folder: own, data, port, username, password })
+      const started = new ServerProcess(prepared, own)
+      if (await becomesReady(`http://127.0.0.1:${port}`, options, started.child)) return [started, port]
+      await started.end('SIGTERM')
+      if (attempt === startAttempts)
+        throw new Error(`${prepared.command} did not start: ${started.output()}${await ownLog(own)}`)
+    }
+  }
+}
+
+/** One process of a server, with those that it starts itself. */
+class ServerProcess {
+  readonly child: ChildProcess
+  private readonly log: Buffer[] = []
+  private readonly exited: Promise<void>
+
+  constructor({ command, args, env }: Awaited<ReturnType<SetUp['prepare']>>, cwd: string) {
+    this.child = spawn(findProgram(command) ?? command, args, {
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: PHP's workers do not end with their parent.
       detached: true,
     })
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => log.length < 200 && log.push(chunk))
-    const exited = new Promise<void>((resolve) => {
-      child.once('exit', () => resolve())
-      child.once('error', (error) => {
-        log.push(Buffer.from(String(error)))
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.on('data', (chunk: Buffer) => this.log.length < 200 && this.log.push(chunk))
+    this.exited = new Promise<void>((resolve) => {
+      this.child.once('exit', () => resolve())
+      this.child.once('error', (error) => {
+        this.log.push(Buffer.from(String(error)))
         resolve()
       })
     })
-    const url = `http://127.0.0.1:${port}`
-    if (await becomesReady(url, options, child)) return { url, end: () => endProcess(child, exited) }
-    await endProcess(child, exited)
-    if (attempt === startAttempts)
-      throw new Error(`${command} did not start: ${Buffer.concat(log)}${await ownLog(own)}`)
+  }
+
+  output(): string {
+    return Buffer.concat(this.log).toString()
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    signalGroup(this.child, signal)
+    const kill = setTimeout(() => signalGroup(this.child, 'SIGKILL'), stopGraceMs)
+    await this.exited
+    clearTimeout(kill)
+    // What is left of the group: workers whose parent is gone.
+    signalGroup(this.child, 'SIGKILL')
+    this.child.stdout?.destroy()
+    this.child.stderr?.destroy()
   }
 }
 
@@ -194,17 +261,6 @@ async function becomesReady(url: string, options: ServerOptions, child: ChildPro
     await sleep(pollMs)
   }
   return false
-}
-
-async function endProcess(child: ChildProcess, exited: Promise<void>): Promise<void> {
-  signalGroup(child, 'SIGTERM')
-  const kill = setTimeout(() => signalGroup(child, 'SIGKILL'), stopGraceMs)
-  await exited
-  clearTimeout(kill)
-  // What is left of the group: workers whose parent is gone.
-  signalGroup(child, 'SIGKILL')
-  child.stdout?.destroy()
-  child.stderr?.destroy()
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

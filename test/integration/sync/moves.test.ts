@@ -1,5 +1,7 @@
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
+import { indexScope } from '../../../src/sync/execute-run.ts'
+import { RunState } from '../../../src/sync/run-state.ts'
 import {
   byMethod,
   contentsSent,
@@ -245,4 +247,74 @@ test('a file renamed elsewhere and here in that very moment is one file', async 
   await bob.sync()
   await converge(ann, bob)
   expect(ann.tree()).toEqual({ 'elsewhere/b.txt': 'b', 'theirs.txt': 'a' })
+})
+
+test('a folder that is renamed while a pull is about to change a file in it keeps its files, their labels and one name each', async () => {
+  const { ann, bob } = await openPair({ 'folder/a.txt': 'a', 'folder/b.txt': 'b' })
+  const id = bob.idOf('folder/a.txt')
+  bob.setMetadata('folder/a.txt', { labels: ['seen'] })
+  ann.write('folder/a.txt', 'edited by ann')
+  await syncInTurn(ann)
+  const { place } = bob.context.workspace
+  bob.disk.place = async (staged, path, options) => {
+    delete bob.disk.place
+    bob.move('folder', 'renamed')
+    return place(staged, path, options)
+  }
+  await syncInTurn(bob)
+  await converge(ann, bob)
+  expect(ann.tree()).toEqual({ 'renamed/a.txt': 'edited by ann', 'renamed/b.txt': 'b' })
+  expect([ann.idOf('renamed/a.txt'), ann.metadata('renamed/a.txt')]).toEqual([id, { labels: ['seen'] }])
+  expect(bob.told('file.rescued')).toEqual([])
+  await expectQuiet(ann, bob)
+})
+
+/** Looks at one path of a replica, as after a hint of its watcher. `changed`: what the watcher knows besides, each time. */
+async function lookAt(
+  replica: Replica,
+  path: string,
+  changed: readonly (readonly string[])[],
+): Promise<void> {
+  const told = changed.map((paths) => ({ kind: 'paths', paths }) as const)
+  const run = new RunState(replica.context, {
+    runId: 'a-look',
+    kind: 'incremental',
+    trigger: 'watch',
+    force: false,
+    paths: null,
+    signal: new AbortController().signal,
+    changes: async () => told.shift() ?? { kind: 'paths', paths: [] },
+    quiet: true,
+  })
+  await indexScope(replica.context, run, { kind: 'paths', paths: [path] })
+}
+
+test('a file that is missed where it was noted is looked for where else the disk changed', async () => {
+  const { ann } = await openPair({ 'a.txt': 'a', 'b.txt': 'b' })
+  const id = ann.idOf('a.txt')
+  ann.write('a.txt', 'edited')
+  ann.move('a.txt', 'c.txt')
+  await lookAt(ann, 'a.txt', [['a.txt', 'c.txt']])
+  expect(ann.idOf('c.txt')).toBe(id)
+  ann.remove('b.txt')
+  await lookAt(ann, 'b.txt', [])
+  expect(ann.database.trees.localAt('b.txt')).toBeNull()
+})
+
+test('a file that moves on while it is looked for is followed', async () => {
+  const { ann } = await openPair({ 'a.txt': 'a', 'b.txt': 'b' })
+  const [a, b] = [ann.idOf('a.txt'), ann.idOf('b.txt')]
+  ann.move('a.txt', 'c.txt')
+  const { hash } = ann.context.workspace
+  ann.disk.hash = async (path, signal) => {
+    delete ann.disk.hash
+    const found = await hash(path, signal)
+    ann.move('c.txt', 'd.txt')
+    ann.move('b.txt', 'a.txt')
+    return found
+  }
+  await lookAt(ann, 'a.txt', [['c.txt'], ['c.txt', 'd.txt', 'b.txt', 'a.txt']])
+  expect([ann.idOf('d.txt'), ann.idOf('a.txt')]).toEqual([a, b])
+  expect(ann.database.trees.localAt('b.txt')).toBeNull()
+  expect(ann.database.trees.localAt('c.txt')).toBeNull()
 })
