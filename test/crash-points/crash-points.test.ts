@@ -1,0 +1,90 @@
+/**
+ * A sample of all crash points: real processes of the built command, killed in the middle of what they do. All of them:
+ * scripts/crash-points.mjs, which runs this file, too.
+ */
+import './hurry.mjs'
+import { availableParallelism } from 'node:os'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Chance } from './chance.ts'
+import type { CrashAt } from './killed-command.ts'
+import { type Point, pointsOf, type Rehearsed, type Result, rehearse, runPoint } from './run-point.ts'
+import { scenarios } from './scenarios/index.ts'
+import { Stage } from './stage.ts'
+
+const { CRASH_POINTS, CRASH_POINTS_SCENARIO = '', CRASH_POINTS_INSIDE } = process.env
+const number = (name: string, otherwise: number) => Number(process.env[`CRASH_POINTS_${name}`] ?? otherwise)
+const isAll = CRASH_POINTS === 'all'
+const seed = number('SEED', 1)
+const every = Math.max(1, number('EVERY', 1))
+const jobs = Math.max(1, number('JOBS', availableParallelism()))
+const recoveries = number('RECOVERY', 0)
+const restartsAsProcess = isAll && CRASH_POINTS_INSIDE === undefined
+/** Where not all of them are tried: so many scenarios, and so many points of each. */
+const sample = { scenarios: 5, points: 5 }
+
+let stage: Stage
+let hasFailed = false
+beforeAll(async () => {
+  stage = await Stage.open()
+})
+afterAll(() => stage.close({ keep: hasFailed }))
+
+const named = scenarios.filter(({ name }) => name.startsWith(CRASH_POINTS_SCENARIO))
+const chosen = isAll ? named : new Chance(seed).some(named, sample.scenarios)
+
+for (const [index, scenario] of chosen.entries()) {
+  it(`${scenario.name}: ${scenario.about}; killed, it goes on by itself`, async () => {
+    const chance = new Chance(seed * 1_000 + index)
+    const started = performance.now()
+    const rehearsed = await rehearse(scenario, stage)
+    const all = pointsOf(rehearsed.steps)
+    const points = isAll ? everyNth(all, chance) : chance.some(all, sample.points)
+    const failed = await tryAll(rehearsed, points, restartsAsProcess)
+    let counted = points.length
+    for (const first of isAll ? chance.some(all, recoveries) : []) {
+      const killedOnce = await runPoint(rehearsed, first, stage, { restartsAsProcess: true })
+      const seconds = pointsOf(killedOnce.recovery)
+      const pairs = everyNth(seconds, chance).map((then) => ({ ...first, then }))
+      failed.push(...(await tryAll(rehearsed, pairs, restartsAsProcess)))
+      counted += pairs.length
+    }
+    if (isAll) {
+      const took = Math.round((performance.now() - started) / 1_000)
+      say(
+        `${scenario.name}: ${rehearsed.steps.length} steps, ${all.length} points; ${counted} tried in ${took} s, ${failed.length} failed`,
+      )
+    }
+    hasFailed ||= failed.length > 0
+    expect(failed.map(report).join('\n')).toBe('')
+  })
+}
+
+function everyNth(points: readonly CrashAt[], chance: Chance): CrashAt[] {
+  const first = chance.below(every)
+  return points.filter((_, index) => index % every === first)
+}
+
+/** Several at once; resolves with those that failed. */
+async function tryAll(rehearsed: Rehearsed, points: readonly Point[], asProcess: boolean): Promise<Result[]> {
+  const waiting = [...points]
+  const failed: Result[] = []
+  const work = async () => {
+    for (let point = waiting.shift(); point !== undefined; point = waiting.shift()) {
+      const result = await runPoint(rehearsed, point, stage, { restartsAsProcess: asProcess })
+      if (result.problems.length === 0) continue
+      failed.push(result)
+      if (isAll) say(`FAILED ${rehearsed.scenario.name} ${report(result)}`)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  return failed
+}
+
+function report({ point, step, problems, folder }: Result): string {
+  const then = point.then === undefined ? '' : `, then ${point.then.k} ${point.then.mode}`
+  return `killed at ${point.k} ${point.mode}${then} (${step?.what ?? 'it had ended before'}); see ${folder}\n  ${problems.join('\n  ')}`
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
