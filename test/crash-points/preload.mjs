@@ -142,6 +142,7 @@ if (isMainThread && logFile !== undefined) {
     const k = begin(describe(name, args), { tears: Object.keys(tears), isDistinct: !isFlush(name) })
     for (const [mode, tear] of Object.entries(tears)) {
       if (!isAt(k, mode)) continue
+      depth++
       tear(args)
       die()
     }

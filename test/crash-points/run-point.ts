@@ -31,7 +31,8 @@ export interface Result {
   readonly folder: string
 }
 
-const restOf = [0, 3]
+/** In sync, or in sync but for conflicts: nobody is needed to go on. */
+const isAtRest = (code: number | null) => code === 0 || code === 3
 
 function play(
   scenario: Scenario,
@@ -58,8 +59,7 @@ export async function rehearse(scenario: Scenario, stage: Stage): Promise<Rehear
   const copy = await copyOf(scenario, scene, stage)
   const { code, steps, stdout, stderr } = await play(scenario, copy, {})
   const problems: string[] = []
-  if (!(scenario.restartCodes ?? restOf).includes(code ?? -1))
-    problems.push(`the undisturbed command ended with ${code}: ${stdout}${stderr}`)
+  if (!isAtRest(code)) problems.push(`the undisturbed command ended with ${code}: ${stdout}${stderr}`)
   await scenario.finish?.(copy)
   problems.push(...(await leftovers(copy, scenario.instance)))
   const { outcome, problems: found } = await settle(copy)
@@ -93,8 +93,8 @@ export async function runPoint(
   let recovery: readonly Step[] = []
   try {
     const killed = await play(scenario, scene, { at: point })
-    step = killed.isKilled ? (killed.steps.at(-1) ?? null) : null
-    if (!killed.isKilled && killed.code !== 0 && killed.code !== 3)
+    step = (killed.isKilled ? killed.steps.find(({ k }) => k === point.k) : null) ?? null
+    if (!killed.isKilled && !isAtRest(killed.code))
       problems.push(`it was not killed and ended with ${killed.code}: ${killed.stdout}${killed.stderr}`)
     if (point.then !== undefined) {
       const again = await play(scenario, scene, { at: point.then, isRestart: true })
@@ -106,7 +106,7 @@ export async function runPoint(
         ? await play(scenario, scene, { isRestart: true })
         : await scene.run(scenario.instance, ...argv)
     if ('steps' in restart && point.then === undefined) recovery = (restart as Killed).steps
-    if (!(scenario.restartCodes ?? restOf).includes(restart.code ?? -1))
+    if (!isAtRest(restart.code))
       problems.push(`the next start ended with ${restart.code}: ${restart.stdout}${restart.stderr}`)
     problems.push(...(await leftovers(scene, scenario.instance)))
     await scenario.finish?.(scene)

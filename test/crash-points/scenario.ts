@@ -15,8 +15,6 @@ export interface Scenario {
   readonly drive?: (running: Running, scene: Scene) => Promise<void>
   /** The next start after the kill, by a supervisor or a person. The command itself by default. */
   readonly restart?: (scene: Scene) => readonly string[]
-  /** Exit codes of the next start that need nobody. 0 and 3 (conflicts) by default. */
-  readonly restartCodes?: readonly number[]
   /** What is still to be done after the next start, whether the killed command got that far or not. */
   finish?(scene: Scene): Promise<void>
   /** The state folders are seen as copies: other inodes, another path. */

@@ -1,4 +1,5 @@
 /** Beginnings: a store, an instance, its index, its identity. */
+import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import type { Scenario } from '../scenario.ts'
 import type { Scene } from '../scene.ts'
@@ -7,6 +8,11 @@ async function twoFiles(scene: Scene, instance: string): Promise<void> {
   await scene.write(instance, 'letters/one.txt', 'one\n')
   await scene.write(instance, 'run.sh', '#!/bin/sh\n', 'executable')
   await scene.makeFolder(instance, 'empty')
+}
+
+/** `init` says of a workspace that has a configuration that it is set up. */
+function initOrSync(scene: Scene, instance: string): readonly string[] {
+  return [existsSync(scene.path(instance, '.davit', 'davit.yml')) ? 'sync' : 'init']
 }
 
 export const firstSync: Scenario = {
@@ -38,8 +44,7 @@ export const init: Scenario = {
   about: '`davit init` makes the store and the configuration',
   instance: 'a',
   command: () => ['init'],
-  // Said again: done, or done already.
-  restartCodes: [0, 2],
+  restart: (scene) => initOrSync(scene, 'a'),
   prepare: (scene) => twoFiles(scene, 'a'),
   async finish(scene) {
     await scene.sync('a')
@@ -51,7 +56,7 @@ export const initJoining: Scenario = {
   about: '`davit init` joins a store that is there',
   instance: 'b',
   command: () => ['init'],
-  restartCodes: [0, 2],
+  restart: (scene) => initOrSync(scene, 'b'),
   async prepare(scene) {
     await twoFiles(scene, 'a')
     await scene.start()
