@@ -22,12 +22,12 @@ import { planPage } from './plan.ts'
 import { preview } from './preview.ts'
 import { pull } from './pull.ts'
 import { commitNotices, push } from './push.ts'
-import { recoverParked } from './recover-parked.ts'
 import { requireRoot } from './require-root.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { RunState } from './run-state.ts'
 import { joiningKey } from './take-in.ts'
 import { giveWay, type Turn, takeTurn } from './take-turn.ts'
+import { takeBackUnfinished } from './unfinished.ts'
 import { forgetWrittenOut } from './verify-pulled.ts'
 
 export type ScanScope =
@@ -165,7 +165,7 @@ function joinModeOf(stored: unknown): JoinMode {
 
 /** Brings the index up to what the disk holds, with what a crash left aside brought back first. */
 export async function indexScope(context: SyncContext, run: RunState, scope: ScanScope): Promise<void> {
-  await recoverParked(context)
+  await takeBackUnfinished(context)
   if (scope.kind === 'everything') await indexWorkspace(context, run, [''])
   else if (scope.paths.length > 0) await indexWorkspace(context, run, scope.paths)
 }

@@ -23,7 +23,7 @@ import {
   withPlace,
 } from './steps.ts'
 import { isLinkRefused, isMissing, systemCode } from './system-error.ts'
-import { copyDurably } from './trash.ts'
+import { copyDurably, moveToTrash } from './trash.ts'
 import type { RemoveResult, StepResult } from './workspace.ts'
 
 export async function move(
@@ -152,7 +152,19 @@ export async function park(
       if (!isExpected(lstatOrNull(calls, source.target), expected, matchesStamp)) return changed
       if (lstatOrNull(calls, parked) !== null || !source.parent.isInPlace()) return changed
       const beside = source.parent.device !== deviceOf(context)
+      // ORDER: it has its parked name before it loses its own. A file that a crash leaves held aside and nowhere else
+      // is brought to the trash, and would be missed as if somebody had deleted it.
+      const isLinked = !beside && linkIfPossible(calls, source.target, parked)
       const aside = takeAside(context, source, beside)
+      if (isLinked) {
+        if (aside !== null && isExpected(aside.look(), expected, matchesContent)) {
+          await aside.settle('drop')
+          return done
+        }
+        await dropParked(context, parked, source.path)
+        await aside?.putBack()
+        return changed
+      }
       if (aside === null) return changed
       if (!isExpected(aside.look(), expected, matchesContent)) {
         await aside.putBack()
@@ -174,7 +186,24 @@ export async function park(
   )
 }
 
-/** Back to a path where nothing is. */
+/** `false` where hard links are refused, or nothing is there. */
+function linkIfPossible(calls: StepContext['calls'], from: string, to: string): boolean {
+  try {
+    calls.linkSync(from, to)
+    return true
+  } catch (error) {
+    if (isMissing(error) || isLinkRefused(error)) return false
+    throw error
+  }
+}
+
+/** A parked name that is not needed; the last name of a content goes to the trash. */
+async function dropParked(context: StepContext, parked: string, path: FilePath): Promise<void> {
+  if (context.calls.lstatSync(parked).nlink > 1) context.calls.unlinkSync(parked)
+  else await moveToTrash(context, parked, path)
+}
+
+/** Back to a path where nothing is, or where a crash left the same file already. */
 export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<StepResult> {
   const { calls } = context
   const parked = parkedFile(context, id)
@@ -182,6 +211,11 @@ export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<
     const found = lstatOrNull(calls, parked)
     if (found === null || !target.parent.isInPlace()) return changed
     if (target.parent.device === found.dev) {
+      const standing = lstatOrNull(calls, target.target)
+      if (standing !== null && standing.ino === found.ino && standing.dev === found.dev && found.nlink > 1) {
+        calls.unlinkSync(parked)
+        return doneWith(context, found, lstatOrNull(calls, target.target))
+      }
       if (renameToFree(calls, parked, target.target) === 'taken') return taken(context, target)
       return doneWith(context, found, lstatOrNull(calls, target.target))
     }
