@@ -7,7 +7,15 @@ import { availableParallelism } from 'node:os'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Chance } from './chance.ts'
 import type { CrashAt } from './killed-command.ts'
-import { type Point, pointsOf, type Rehearsed, type Result, rehearse, runPoint } from './run-point.ts'
+import {
+  ownSteps,
+  type Point,
+  pointsOf,
+  type Rehearsed,
+  type Result,
+  rehearse,
+  runPoint,
+} from './run-point.ts'
 import type { Scenario } from './scenario.ts'
 import { scenarios } from './scenarios/index.ts'
 import { Stage } from './stage.ts'
@@ -54,7 +62,7 @@ for (const [index, scenario] of chosen.entries()) {
     const chance = new Chance(seed * 1_000 + index)
     const started = performance.now()
     const rehearsed = await rehearse(scenario, stage)
-    const all = pointsOf(rehearsed.steps)
+    const all = pointsOf(ownSteps(rehearsed))
     const points = isAll ? everyNth(all, chance) : chance.some(all, sample.points)
     const failed = await tryAll(rehearsed, points, restartsAsProcess)
     let counted = points.length

@@ -80,6 +80,15 @@ export function pointsOf(steps: readonly Step[]): CrashAt[] {
   return steps.flatMap(({ k, modes }) => modes.map((mode) => ({ k, mode })))
 }
 
+/**
+ * Without the start, which is the same whatever follows: up to the marker with its fresh token. Scenarios that are about
+ * a start, or where it is not as ever, keep it.
+ */
+export function ownSteps({ scenario, steps }: Rehearsed): readonly Step[] {
+  if (scenario.isAboutStart === true) return steps
+  return steps.slice(steps.findIndex(({ what }) => / rename .*\/marker$/.test(what)) + 1)
+}
+
 export async function runPoint(
   rehearsed: Rehearsed,
   point: Point,

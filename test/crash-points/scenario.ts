@@ -17,6 +17,8 @@ export interface Scenario {
   readonly restart?: (scene: Scene) => readonly string[]
   /** What is still to be done after the next start, whether the killed command got that far or not. */
   finish?(scene: Scene): Promise<void>
+  /** The points of the start count, too. */
+  readonly isAboutStart?: boolean
   /** The state folders are seen as copies: other inodes, another path. */
   readonly isClone?: boolean
   /** How many times faster the monotonic clock of the killed command runs. */

@@ -180,7 +180,9 @@ export class Scene {
     for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
       const path = join(entry.parentPath, entry.name).slice(root.length + 1)
       if (path.split('/')[0] === '.davit') continue
-      found.set(path, entry.isFile() ? await this.describe(join(root, path)) : 'folder')
+      // A file that stands aside has the minute in its name.
+      const name = path.replace(/ \d{4}-\d\d-\d\d \d\d\.\d\d\)/g, ' …)')
+      found.set(name, entry.isFile() ? await this.describe(join(root, path)) : 'folder')
     }
     return found
   }

@@ -18,6 +18,7 @@ function initOrSync(scene: Scene, instance: string): readonly string[] {
 export const firstSync: Scenario = {
   name: 'first-sync',
   about: 'a workspace is set up, its index and the store are made, its files are sent',
+  isAboutStart: true,
   instance: 'a',
   command: () => ['sync', '--create'],
   prepare: (scene) => twoFiles(scene, 'a'),
@@ -26,6 +27,7 @@ export const firstSync: Scenario = {
 export const join: Scenario = {
   name: 'join',
   about: 'another workspace joins a store, with files of its own, one of them equal and one different',
+  isAboutStart: true,
   instance: 'b',
   command: () => ['sync', '--create'],
   async prepare(scene) {
@@ -42,6 +44,7 @@ export const join: Scenario = {
 export const init: Scenario = {
   name: 'init',
   about: '`davit init` makes the store and the configuration',
+  isAboutStart: true,
   instance: 'a',
   command: () => ['init'],
   restart: (scene) => initOrSync(scene, 'a'),
@@ -54,6 +57,7 @@ export const init: Scenario = {
 export const initJoining: Scenario = {
   name: 'init-joining',
   about: '`davit init` joins a store that is there',
+  isAboutStart: true,
   instance: 'b',
   command: () => ['init'],
   restart: (scene) => initOrSync(scene, 'b'),
@@ -71,6 +75,7 @@ export const lateJoin: Scenario = {
   name: 'late-join',
   about:
     'a newcomer joins by the checkpoint and the changesets after it, with a file that was deleted meanwhile',
+  isAboutStart: true,
   instance: 'c',
   command: () => ['sync', '--create'],
   async prepare(scene) {
@@ -90,6 +95,7 @@ export const lateJoin: Scenario = {
 export const halfMadeIndex: Scenario = {
   name: 'half-made-index',
   about: 'the index is an empty file, as a crash at its creation leaves it, and is migrated from nothing',
+  isAboutStart: true,
   instance: 'b',
   command: () => ['sync', '--create'],
   async prepare(scene) {
@@ -104,6 +110,7 @@ export const halfMadeIndex: Scenario = {
 export const copiedState: Scenario = {
   name: 'copied-state',
   about: 'a copied state folder takes a new id and disowns what the former one had said in a conflict',
+  isAboutStart: true,
   instance: 'b',
   command: () => ['sync'],
   isClone: true,
@@ -122,6 +129,7 @@ export const copiedState: Scenario = {
 export const lostMarker: Scenario = {
   name: 'lost-configuration',
   about: 'a start without configuration, token and temporary folders makes them anew',
+  isAboutStart: true,
   instance: 'a',
   command: () => ['sync', '--create'],
   async prepare(scene) {
