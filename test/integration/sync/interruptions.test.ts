@@ -304,6 +304,26 @@ test('a folder that was just made when the process ended is nobody’s wish', as
   expect(bob.tree()).toEqual({ stays: 's' })
 })
 
+test('a file that had its parked name and its own when the process ended stays where it was', async () => {
+  const { ann, bob } = await openPair({ a: 'one', b: 'two', c: 'three' }, { onDisk: true })
+  ann.move('a', 'aside')
+  ann.move('b', 'a')
+  ann.move('aside', 'b')
+  await syncInTurn(ann)
+  bob.disk.park = async (id, path) => {
+    fs.linkSync(bob.at(path), bob.at(`.davit/parked/${id}`))
+    return killed()
+  }
+  expect((await bob.sync()).outcome).toBe('failed')
+  delete bob.disk.park
+  // Now the name that it is to have is free.
+  bob.move('a', 'taken along')
+  await bob.restart()
+  await converge(bob, ann)
+  expect(bob.tree()).toEqual({ a: 'two', b: 'one', c: 'three' })
+  expect(fs.readdirSync(bob.at('.davit/parked'))).toEqual([])
+})
+
 test('a file that had two names in the middle of its move when the process ended has one again', async () => {
   const { ann, bob } = await openPair({ a: 'one', b: 'two', 'd/c': 'edited by bob' }, { onDisk: true })
   ann.move('a', 'aside')
