@@ -52,35 +52,32 @@ for (const { scenario, step } of isAll ? [] : regressions) {
     const rehearsed = await rehearse(scenarios.find(({ name }) => name === scenario) as Scenario, stage)
     const points = pointsOf(rehearsed.steps.filter(({ what }) => step.test(what)))
     expect(points).not.toEqual([])
-    const failed = await tryAll(rehearsed, points, false)
-    expect(failed.map(report).join('\n')).toBe('')
+    expectWell(await tryAll(rehearsed, points, { restartsAsProcess: false }))
   })
 }
 
-for (const [index, scenario] of chosen.entries()) {
+for (const scenario of chosen) {
   it(`${scenario.name}: ${scenario.about}; killed, it goes on by itself`, async () => {
-    const chance = new Chance(seed * 1_000 + index)
+    const chance = new Chance(seed * 1_000 + scenarios.indexOf(scenario))
     const started = performance.now()
     const rehearsed = await rehearse(scenario, stage)
     const all = pointsOf(ownSteps(rehearsed))
     const points = isAll ? everyNth(all, chance) : chance.some(all, sample.points)
-    const failed = await tryAll(rehearsed, points, restartsAsProcess)
-    let counted = points.length
+    const results = await tryAll(rehearsed, points, { restartsAsProcess })
     for (const first of isAll ? chance.some(all, recoveries) : []) {
-      const killedOnce = await runPoint(rehearsed, first, stage, { restartsAsProcess: true })
-      const seconds = pointsOf(killedOnce.recovery)
-      const pairs = everyNth(seconds, chance).map((then) => ({ ...first, then }))
-      failed.push(...(await tryAll(rehearsed, pairs, restartsAsProcess)))
-      counted += pairs.length
+      const once = await tryAll(rehearsed, [first], { restartsAsProcess: true })
+      const seconds = once.flatMap(({ recovery }) => everyNth(pointsOf(recovery), chance))
+      const pairs = seconds.map((then) => ({ ...first, then }))
+      results.push(...once, ...(await tryAll(rehearsed, pairs, { restartsAsProcess })))
     }
     if (isAll) {
       const took = Math.round((performance.now() - started) / 1_000)
+      const count = (is: (result: Result) => boolean) => results.filter(is).length
       say(
-        `${scenario.name}: ${rehearsed.steps.length} steps, ${all.length} points; ${counted} tried in ${took} s, ${failed.length} failed`,
+        `${scenario.name}: ${rehearsed.steps.length} steps, ${all.length} points; ${results.length} tried in ${took} s, ${count(isMissed)} of them never reached, ${count(isFailed)} failed`,
       )
     }
-    hasFailed ||= failed.length > 0
-    expect(failed.map(report).join('\n')).toBe('')
+    expectWell(results)
   })
 }
 
@@ -89,20 +86,35 @@ function everyNth(points: readonly CrashAt[], chance: Chance): CrashAt[] {
   return points.filter((_, index) => index % every === first)
 }
 
-/** Several at once; resolves with those that failed. */
-async function tryAll(rehearsed: Rehearsed, points: readonly Point[], asProcess: boolean): Promise<Result[]> {
+/** Several at once. */
+async function tryAll(
+  rehearsed: Rehearsed,
+  points: readonly Point[],
+  options: { readonly restartsAsProcess: boolean },
+): Promise<Result[]> {
   const waiting = [...points]
-  const failed: Result[] = []
+  const results: Result[] = []
   const work = async () => {
     for (let point = waiting.shift(); point !== undefined; point = waiting.shift()) {
-      const result = await runPoint(rehearsed, point, stage, { restartsAsProcess: asProcess })
-      if (result.problems.length === 0) continue
-      failed.push(result)
+      const result = await runPoint(rehearsed, point, stage, options)
+      results.push(result)
+      if (!isFailed(result)) continue
+      hasFailed = true
       if (isAll) say(`FAILED ${rehearsed.scenario.name} ${report(result)}`)
     }
   }
   await Promise.all(Array.from({ length: jobs }, work))
-  return failed
+  return results
+}
+
+const isFailed = ({ problems }: Result) => problems.length > 0
+/** Steps are not quite the same each time: the last ones may not come. */
+const isMissed = ({ step }: Result) => step === null
+
+function expectWell(results: readonly Result[]): void {
+  expect(results.filter(isFailed).map(report).join('\n')).toBe('')
+  // Who kills nobody finds nothing.
+  expect(results.filter(isMissed).length).toBeLessThanOrEqual(results.length / 4)
 }
 
 function report({ point, step, problems, folder }: Result): string {
