@@ -1,9 +1,10 @@
 /** The configuration file that `init` writes, and `--create` where there was none: later commands find it by itself. */
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { defined } from '../model/defined.ts'
+import { DavitError } from '../model/errors.ts'
 import { stateFolderName } from '../model/path.ts'
 import type { CommandContext } from './command.ts'
 import type { CliConfiguration } from './engine.ts'
@@ -52,7 +53,24 @@ export async function writeConfiguration(
     ...(state === join(workspace, stateFolderName) ? {} : { state: relative(folder, state) || '.' }),
     ...Object.fromEntries(Object.entries(sections).filter(([, section]) => Object.keys(section).length > 0)),
   }
-  await writeFile(file, stringify(document), { mode: 0o600, flag: 'wx' })
+  await writeWhole(file, stringify(document))
+}
+
+/**
+ * The file appears whole or not at all: half a configuration would be refused by every later command, `init` included.
+ * Rejects when it is there.
+ */
+async function writeWhole(file: string, text: string): Promise<void> {
+  const draft = `${file}.new`
+  await writeFile(draft, text, { mode: 0o600, flush: true })
+  if (existsSync(file)) {
+    await rm(draft)
+    throw new DavitError('configuration-invalid', `${file} was made by somebody else in this moment`, {
+      action: 'ask',
+      hint: 'Look at it. Change it, or remove it to begin again.',
+    })
+  }
+  await rename(draft, file)
 }
 
 /** After `--create`: what came from options alone is kept, so that it need not be said again. */

@@ -23,6 +23,9 @@ const busyTimeoutMs = 5_000
 /** What a WAL that has grown in a large import is cut back to, in bytes. */
 const journalBytesMax = 16 * 1024 * 1024
 
+/** Where drizzle notes which migrations were made. */
+const migrationsTable = '__drizzle_migrations'
+
 /** `migrations/` lies beside `src/` and beside `dist/`: the package's root is two folders above this one. */
 const packagedMigrations = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations')
 
@@ -39,7 +42,7 @@ export function connect(options: { readonly file: string; readonly migrationsFol
     setPragmas(connection)
     const orm = drizzle(connection, { schema })
     // One transaction: a crash in the middle leaves the former version, whole.
-    migrate(orm, { migrationsFolder })
+    migrate(orm, { migrationsFolder, migrationsTable })
     return { connection, orm }
   } catch (error) {
     connection?.close()
@@ -65,12 +68,14 @@ export function requireSqlite(version: string): void {
   }
 }
 
-/** Reads only. An empty file is a new database: that is what a crash at its creation leaves. */
+/**
+ * Reads only. A file without a table is a new database, and so is one that has drizzle's own table with nothing in it,
+ * which is made before the transaction of the migrations: that is what a crash at the creation leaves.
+ */
 function requireOurs(connection: Connection, file: string, newestMigration: number): void {
   const id = connection.pragma('application_id', { simple: true })
   const version = Number(connection.pragma('user_version', { simple: true }))
-  const tables = connection.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0
-  const isNew = id === 0 && version === 0 && tables === 0
+  const isNew = id === 0 && version === 0 && isEmpty(connection)
   if (id !== applicationId && !isNew)
     throw new DavitError('internal', `${file} is a database of another program`, {
       action: 'ask',
@@ -82,6 +87,12 @@ function requireOurs(connection: Connection, file: string, newestMigration: numb
       hint: `This Davit knows schema ${newestMigration}. Install the newer one again; nothing was changed.`,
       details: { found: version, known: newestMigration },
     })
+}
+
+function isEmpty(connection: Connection): boolean {
+  const count = (sql: string) => connection.prepare<[], number>(`SELECT count(*) FROM ${sql}`).pluck().get()
+  if (count(`sqlite_schema WHERE tbl_name <> '${migrationsTable}'`) !== 0) return false
+  return count('sqlite_schema') === 0 || count(migrationsTable) === 0
 }
 
 function countMigrations(folder: string): number {

@@ -1,6 +1,6 @@
 /** The composition root: everything that an instance is made of is put together here, and nowhere else. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Hono } from 'hono'
 import { openDatabase } from '../database/open-database.ts'
@@ -233,6 +233,9 @@ function tokenOf(state: string): string {
     if (token !== '') return token
   }
   const token = randomBytes(32).toString('base64url')
-  writeFileSync(file, `${token}\n`, { mode: 0o600 })
+  // ORDER: whole before it has its name. A part of it would be a token, too, and easier to guess.
+  const draft = `${file}.new`
+  writeFileSync(draft, `${token}\n`, { mode: 0o600, flush: true })
+  renameSync(draft, file)
   return token
 }

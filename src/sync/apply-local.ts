@@ -15,6 +15,7 @@ import { ContentFetcher } from './fetch-ahead.ts'
 import { OriginNames } from './origin-names.ts'
 import type { PlannedFile, PlanPage } from './plan.ts'
 import type { RunState } from './run-state.ts'
+import { forgetUnfinished, hasFolderEntry, noteUnfinished } from './unfinished.ts'
 import { pulledAtKey, pulledSinceKey } from './verify-pulled.ts'
 
 /** Up to so many files are each brought to the disk for good; more are listed until the next barrier. */
@@ -54,6 +55,8 @@ class Applier {
   readonly asides = new Set<FileId>()
   private readonly origins: OriginNames
   private fetcher: ContentFetcher | null = null
+  /** What the steps leave for a moment was written down. */
+  private isNoted = false
 
   constructor(context: SyncContext, state: RunState, page: PlanPage) {
     this.context = context
@@ -93,6 +96,7 @@ class Applier {
     const movesDurably = steps.filter(({ kind }) => kind === 'move').length <= durableFilesMax
     if (!isDurable) this.listPulled(places)
     this.listArriving(places)
+    this.isNoted = noteUnfinished(this.context, steps, this.stamps)
     await breathe()
     this.fetcher = new ContentFetcher(this.context, this.state, {
       merged: this.page.merged,
@@ -115,6 +119,8 @@ class Applier {
       }
     } catch (error) {
       // What stands on the disk already goes into the index: else it would be somebody's new file to the next scan.
+      // What is half done stays noted, and is taken back before the next scan.
+      this.isNoted = false
       for (const id of this.placed) await this.settle(id)
       await this.flush()
       throw error
@@ -199,17 +205,9 @@ class Applier {
         this.stamps.delete(step.id)
         return
       case 'prune':
-        if (!this.hasEntry(step.path)) await workspace.removeFolder(step.path)
+        if (!hasFolderEntry(this.context, step.path)) await workspace.removeFolder(step.path)
         return
     }
-  }
-
-  /** Whether an empty folder is to stay: somebody made it, here or elsewhere. */
-  private hasEntry(folder: FilePath): boolean {
-    const { trees } = this.context.database
-    const here = trees.localAt(folder)
-    const there = trees.remoteAt(folder)
-    return there?.state.kind === 'folder' || (here?.state.kind === 'folder' && here.absence === null)
   }
 
   private async place(id: FileId, path: FilePath, isDurable: boolean): Promise<void> {
@@ -411,7 +409,7 @@ class Applier {
 
   private async flush(): Promise<void> {
     const ids = this.finished.splice(0)
-    if (ids.length === 0) return
+    if (ids.length === 0 && !this.isNoted) return
     // ORDER: on the disk before the rows say so, which survive a power cut. A deletion that came undone would be a new
     // file, and a rename somebody's rename back.
     await this.context.workspace.makeDurable()
@@ -422,9 +420,12 @@ class Applier {
         const file = this.byId.get(id)
         if (file !== undefined) this.writeRow(file, events)
       }
+      // Rows are written when all steps were carried out.
+      if (this.isNoted) forgetUnfinished(this.context)
       // In the same transaction: one write to the disk for all of them, and each exactly once.
       this.context.emitAll(events)
     })
+    this.isNoted = false
     await breathe()
   }
 

@@ -22,12 +22,12 @@ import { planPage } from './plan.ts'
 import { preview } from './preview.ts'
 import { pull } from './pull.ts'
 import { commitNotices, push } from './push.ts'
-import { recoverParked } from './recover-parked.ts'
 import { requireRoot } from './require-root.ts'
 import { retryDelayMs } from './retry-delay.ts'
 import type { RunState, ScanScope } from './run-state.ts'
 import { joiningKey } from './take-in.ts'
 import { giveWay, type Turn, takeTurn } from './take-turn.ts'
+import { takeBackUnfinished } from './unfinished.ts'
 import { forgetWrittenOut } from './verify-pulled.ts'
 
 export interface RunSteps {
@@ -162,7 +162,7 @@ function joinModeOf(stored: unknown): JoinMode {
 export async function indexScope(context: SyncContext, run: RunState, scope: ScanScope): Promise<void> {
   // ORDER: before anything is brought back. It belongs into the folder that it was taken from, not into another one.
   await requireRoot(context)
-  await recoverParked(context)
+  await takeBackUnfinished(context)
   if (scope.kind === 'everything') await indexWorkspace(context, run, [''])
   else if (scope.paths.length > 0) await indexWorkspace(context, run, scope.paths)
 }

@@ -12,8 +12,9 @@ export async function recoverParked(context: SyncContext): Promise<void> {
   const ids = await context.workspace.parked()
   for (const id of ids) {
     const triple = context.database.trees.triple(id)
-    const wanted = [liveState(triple)?.path, triple.local?.state.path].filter((path) => path !== undefined)
-    const base = wanted[0] ?? `recovered-${id}`
+    // ORDER: where it came from first, since it may have both names still.
+    const wanted = [triple.local?.state.path, liveState(triple)?.path].filter((path) => path !== undefined)
+    const base = wanted.at(-1) ?? `recovered-${id}`
     for (let attempt = 1; attempt <= 100; attempt++) {
       const candidates = attempt === 1 ? wanted : [asideName(base, nowIso(context), attempt - 1)]
       let isBack = false

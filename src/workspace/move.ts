@@ -182,7 +182,7 @@ export async function park(
   )
 }
 
-/** Back to a path where nothing is. */
+/** Back to a path where nothing is, or where a crash left the same file already. */
 export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<StepResult> {
   const { calls } = context
   const parked = parkedFile(context, id)
@@ -194,6 +194,12 @@ export function unpark(context: StepContext, id: FileId, to: FilePath): Promise<
     const found = lstatOrNull(calls, parked)
     if (found === null || !target.parent.isInPlace()) return changed
     if (target.parent.device === found.dev) {
+      const standing = lstatOrNull(calls, target.target)
+      if (standing !== null && standing.ino === found.ino && standing.dev === found.dev && found.nlink > 1) {
+        calls.unlinkSync(parked)
+        noteUnparked()
+        return doneWith(context, found, lstatOrNull(calls, target.target))
+      }
       if ((await giveName(context, parked, target)) === 'taken') return taken(context, target)
       noteUnparked()
       return doneWith(context, found, lstatOrNull(calls, target.target))

@@ -194,6 +194,42 @@ it('a content that is discarded takes nothing more, even while it is written', a
   await staged.discard()
 })
 
+describe('parking', () => {
+  const id = '00000000-0000-7000-8000-000000000001'
+
+  it('leaves the file its path or its parked name at every moment', async () => {
+    const interposed = interposeCalls()
+    const other = await openTemporaryWorkspace({ fileCalls: interposed.calls })
+    try {
+      const parked = other.at(`.davit/parked/${id}`)
+      let wasReached = true
+      for (let at = 0; wasReached; at++) {
+        other.write('d/a', 'one')
+        const seen = await stampAt(other.workspace, 'd/a')
+        wasReached = false
+        interposed.arm(at, ({ name }) => {
+          wasReached = true
+          expect([fs.existsSync(other.at('d/a')), fs.existsSync(parked)], `before ${name}`).toContain(true)
+        })
+        expect(await other.workspace.park(id, 'd/a', seen)).toEqual({ kind: 'done' })
+        expect([fs.existsSync(other.at('d/a')), fs.readFileSync(parked, 'utf8')]).toEqual([false, 'one'])
+        fs.rmSync(parked)
+      }
+    } finally {
+      await other.dispose()
+    }
+  })
+
+  it('ends with one name where a crash left the file under both', async () => {
+    const { workspace } = temporary
+    temporary.write('a', 'one')
+    expect(await workspace.park(id, 'a', await stampAt(workspace, 'a'))).toEqual({ kind: 'done' })
+    fs.linkSync(temporary.at(`.davit/parked/${id}`), temporary.at('b'))
+    expect((await workspace.unpark(id, 'b')).kind).toBe('done')
+    expect([await workspace.parked(), temporary.read('b')]).toEqual([[], 'one'])
+  })
+})
+
 describe('a full disk', () => {
   it('is told before a download that does not fit, counting what was announced', async () => {
     const calls = interposeCalls().calls

@@ -170,6 +170,27 @@ describe('opening the database', () => {
     expect(openTestDatabase(file).chain.point()).toBeNull()
   })
 
+  it('goes on with a file in which a crash at its creation left the table of migrations alone', () => {
+    const file = join(temporaryFolder(), 'metadata.db')
+    const halfMade = new BetterSqlite(file)
+    halfMade.exec(
+      'CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
+    )
+    halfMade.close()
+    expect(openTestDatabase(file).chain.point()).toBeNull()
+  })
+
+  it("refuses another program's database that has migrations of its own", () => {
+    const file = join(temporaryFolder(), 'metadata.db')
+    const foreign = new BetterSqlite(file)
+    foreign.exec(
+      'CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
+    )
+    foreign.exec("INSERT INTO __drizzle_migrations (hash, created_at) VALUES ('theirs', 1)")
+    foreign.close()
+    expect(() => openTestDatabase(file)).toThrow(/another program/)
+  })
+
   it('refuses an SQLite that can lose data', () => {
     expect(() => requireSqlite('3.51.2')).toThrow(/3\.51\.3/)
     expect(() => requireSqlite('3.9.9')).toThrow(/3\.51\.3/)

@@ -1,0 +1,85 @@
+/**
+ * What the steps of a page leave on the disk for a moment, written down before the first of them: a file that is moved
+ * has two names, a folder that is made, or that was emptied, stands there with nothing in it. A process that ends in
+ * the middle leaves that behind, and the next scan would take it for somebody's wish.
+ */
+import type { DiskStamp, FileId, FilePath } from '../model/file-state.ts'
+import type { JsonObject } from '../model/json.ts'
+import { ancestorsOf, comparePaths } from '../model/path.ts'
+import type { Step } from '../reconcile/order-steps.ts'
+import { foldPath } from '../reconcile/portable-path.ts'
+import type { SyncContext } from './context.ts'
+import { recoverParked } from './recover-parked.ts'
+
+/** Written by `noteUnfinished`, gone when the steps of its page are done. */
+const unfinishedKey = 'sync.unfinished'
+
+type Unfinished = {
+  readonly moves: readonly { readonly from: FilePath; readonly to: FilePath; readonly inode: number }[]
+  /** Deepest last. */
+  readonly folders: readonly FilePath[]
+}
+
+/**
+ * Answers whether there was anything to note; then `forgetUnfinished` is due when the steps are done.
+ * ORDER: durable before the first step.
+ */
+export function noteUnfinished(
+  { database }: SyncContext,
+  steps: readonly Step[],
+  stamps: ReadonlyMap<FileId, DiskStamp>,
+): boolean {
+  const moves = steps.flatMap((step) => {
+    const stamp = step.kind === 'move' ? stamps.get(step.id) : undefined
+    return step.kind === 'move' && stamp !== undefined
+      ? [{ from: step.from, to: step.to, inode: stamp.inode }]
+      : []
+  })
+  const folders = new Set(steps.flatMap((step) => (step.kind === 'prune' ? [step.path] : [])))
+  for (const step of steps) {
+    const target = step.kind === 'move' ? step.to : 'path' in step ? step.path : ''
+    for (const folder of ancestorsOf(target))
+      if (!folders.has(folder) && !database.trees.hasBelow('local', folder)) folders.add(folder)
+  }
+  if (moves.length === 0 && folders.size === 0) return false
+  const unfinished: Unfinished = { moves, folders: [...folders].sort(comparePaths) }
+  database.settings.set(unfinishedKey, unfinished as unknown as JsonObject)
+  return true
+}
+
+export function forgetUnfinished({ database }: SyncContext): void {
+  database.settings.set(unfinishedKey, null)
+}
+
+/** Before anything is scanned: takes back what an interrupted page left half done. The next plan does it again. */
+export async function takeBackUnfinished(context: SyncContext): Promise<void> {
+  const unfinished = context.database.settings.get(unfinishedKey) as Unfinished | null
+  // ORDER: the second name of a file that was on its way first: it stands where a parked one belongs.
+  for (const move of unfinished?.moves ?? []) await takeBackMove(context, move)
+  await recoverParked(context)
+  if (unfinished === null) return
+  // RACE: an empty folder that somebody made there since then has to be made once more.
+  for (const folder of [...unfinished.folders].reverse())
+    if (!hasFolderEntry(context, folder)) await context.workspace.removeFolder(folder)
+  forgetUnfinished(context)
+}
+
+async function takeBackMove(
+  { workspace }: SyncContext,
+  { from, to, inode }: Unfinished['moves'][number],
+): Promise<void> {
+  // Where the disk takes both for one name there was never a second one.
+  if (foldPath(from) === foldPath(to)) return
+  const [old, fresh] = [await workspace.look(from), await workspace.look(to)]
+  if (old?.kind !== 'file' || fresh?.kind !== 'file') return
+  // Two names of the one file that was to be moved: one of them is ours.
+  if (old.stamp.inode !== inode || fresh.stamp.inode !== inode) return
+  await workspace.remove(to, { expected: fresh.stamp, old: 'trash' })
+}
+
+/** Whether an empty folder is to stay: somebody made it, here or elsewhere. */
+export function hasFolderEntry({ database }: SyncContext, folder: FilePath): boolean {
+  const here = database.trees.localAt(folder)
+  const there = database.trees.remoteAt(folder)
+  return there?.state.kind === 'folder' || (here?.state.kind === 'folder' && here.absence === null)
+}

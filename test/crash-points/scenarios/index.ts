@@ -1,0 +1,29 @@
+/** All crash scenarios. */
+import type { Scenario } from '../scenario.ts'
+import { changes } from './changes.ts'
+import { conflicts } from './conflicts.ts'
+import {
+  copiedState,
+  firstSync,
+  halfMadeIndex,
+  init,
+  initJoining,
+  join,
+  lateJoin,
+  lostMarker,
+} from './setting-up.ts'
+import { store } from './store.ts'
+
+export const scenarios: readonly Scenario[] = [
+  firstSync,
+  join,
+  init,
+  initJoining,
+  lateJoin,
+  halfMadeIndex,
+  copiedState,
+  lostMarker,
+  ...changes,
+  ...conflicts,
+  ...store,
+]
