@@ -29,6 +29,7 @@ export async function openScenario(scenario: Scenario, migrationsFolder: string)
     durables,
     followsObjects: scenario.followsObjects === true,
     creates: scenario.begins === 'empty',
+    takesTurns: scenario.takesTurns === true,
   }
   let store: Store = emptyStore
   const begun: Beginning[] = []
@@ -42,7 +43,7 @@ export async function openScenario(scenario: Scenario, migrationsFolder: string)
       polls: false,
     }
     if (scenario.begins !== 'empty') {
-      const done = await runAlone({ ...ground, creates: true }, beginning, store)
+      const done = await runAlone({ ...ground, creates: true, takesTurns: false }, beginning, store)
       store = done.store
       beginning = { ...beginning, durable: done.durable }
     }
@@ -78,6 +79,7 @@ export async function openScenario(scenario: Scenario, migrationsFolder: string)
     late: scenario.lateFirstHead === true ? [{ method: 'PUT', name: firstHead }] : [],
     halves: [],
     left: { ...noFaults, ...scenario.faults },
+    collection: null,
     acknowledged: [],
   })
   return {

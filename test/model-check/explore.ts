@@ -168,9 +168,14 @@ const faultNames: readonly (keyof Faults)[] = [
   'serverCrashes',
   'ghosts',
   'cuts',
+  'unanswered',
+  'collections',
 ]
 
-function keyOf({ store, writers, late, halves, left, acknowledged }: World, names: Interner): string {
+function keyOf(
+  { store, writers, late, halves, left, collection, acknowledged }: World,
+  names: Interner,
+): string {
   const list = (texts: readonly string[]) => texts.map((text) => names.of(text)).join(',')
   const objects = [...store.objects].map(([name, state]) => `${names.of(name)}${state[0]}`).sort()
   return [
@@ -188,6 +193,7 @@ function keyOf({ store, writers, late, halves, left, acknowledged }: World, name
       .map(({ source, target, writer }) => `${names.of(source)}>${names.of(target)}@${writer ?? ''}`)
       .join(','),
     faultNames.map((fault) => left[fault]).join('.'),
+    collection === null ? '' : `${names.of(collection.drop)}:${list(collection.garbage)}`,
     list(acknowledged),
   ].join('|')
 }

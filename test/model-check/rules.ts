@@ -16,6 +16,11 @@ export const rules: readonly Rule[] = [
     noticedBy: 'crashes',
   },
   {
+    name: 'attempt-stays-until-passed',
+    says: 'The attempt stays until the chain has passed its version.',
+    noticedBy: 'unanswered',
+  },
+  {
     name: 'own-attempt-is-agreed',
     says: 'An attempt found in the chain after a restart moves `synced` to its version first.',
     noticedBy: 'crashes',

@@ -22,6 +22,10 @@ export interface Faults {
   readonly ghosts: number
   /** The upload of a changeset is cut: half of it stays. */
   readonly cuts: number
+  /** A question gets no answer, not even after the transport's own repetitions. */
+  readonly unanswered: number
+  /** A collector plans to remove what no chain holds, and does so. */
+  readonly collections: number
 }
 
 export interface Scenario {
@@ -44,6 +48,10 @@ export interface Scenario {
   readonly spans?: boolean
   /** Somebody who meant to create the store as well has sent the first head once more, and it has not arrived yet. */
   readonly lateFirstHead?: boolean
+  /** Each run is done under the maintenance lock, as long as that is to be had; it is broken after any pause. */
+  readonly takesTurns?: boolean
+  /** The collector deletes without having committed what it is going to delete: to see that this is noticed. */
+  readonly collectsAtOnce?: boolean
   /** Which requests may be late; all that change something unless said. */
   readonly mayBeLate?: (request: StepRequest) => boolean
   /**
@@ -64,4 +72,6 @@ export const noFaults: Faults = {
   serverCrashes: 0,
   ghosts: 0,
   cuts: 0,
+  unanswered: 0,
+  collections: 0,
 }

@@ -43,6 +43,21 @@ export const scenarios: readonly Scenario[] = [
     faults: { crashes: 1, late: 1, falseFailures: 1 },
   },
   {
+    name: 'unanswered',
+    about: 'Questions get no answer, runs break off and are begun again, with a crash and a further edit.',
+    ...field,
+    editsAgain: true,
+    faults: { unanswered: 2, crashes: 1 },
+  },
+  {
+    name: 'turns',
+    about:
+      'Both work under the maintenance lock, which each breaks after any pause of the other; one crashes with it.',
+    ...field,
+    takesTurns: true,
+    faults: { crashes: 1 },
+  },
+  {
     name: 'losses',
     about: 'A writer loses its state folder at any step and joins anew with its workspace.',
     ...folder,
@@ -54,6 +69,14 @@ export const scenarios: readonly Scenario[] = [
     ...field,
     followsObjects: true,
     faults: { cuts: 1, lost: 1 },
+  },
+  {
+    name: 'collection',
+    about:
+      'A collector drops and deletes changesets that no chain holds; its DELETEs arrive whenever they like.',
+    ...field,
+    followsObjects: true,
+    faults: { crashes: 1, collections: 1 },
   },
   { name: 'creators', about: 'All create one store at once.', ...folder, begins: 'empty', faults: {} },
   {

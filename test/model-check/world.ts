@@ -2,6 +2,7 @@
 import type { DavitError } from '../../src/model/errors.ts'
 import { headName } from '../../src/remote/layout.ts'
 import type { ChangesetBook } from './changeset-book.ts'
+import { dropOn, garbageIn, stands } from './collector.ts'
 import type { DurableState, DurableStates } from './durable-states.ts'
 import type { Arrival, Histories, Place, Rest } from './histories.ts'
 import type { Faults, Scenario } from './scenario.ts'
@@ -42,6 +43,8 @@ export interface World {
   readonly late: readonly StepRequest[]
   readonly halves: readonly Half[]
   readonly left: Faults
+  /** A collection under way: the drop's name as head, and what it names. */
+  readonly collection: { readonly drop: string; readonly garbage: readonly string[] } | null
   /** Names of heads whose commit was acknowledged. */
   readonly acknowledged: readonly string[]
 }
@@ -71,7 +74,7 @@ const writes = ['MOVE', 'DELETE', 'PUT']
 export async function stepsFrom(rules: Rules, world: World): Promise<Step[]> {
   const steps: Step[] = []
   for (const writer of world.writers.keys()) steps.push(...(await stepsOf(rules, world, writer)))
-  steps.push(...(await stepsOfServer(rules, world)))
+  steps.push(...(await stepsOfServer(rules, world)), ...(await stepsOfCollector(rules, world)))
   return steps
 }
 
@@ -142,6 +145,8 @@ async function stepsOf(rules: Rules, world: World, writer: number): Promise<Step
     }
   }
 
+  if (!isWrite && left.unanswered > 0)
+    await add(`${what}: no answer`, spend(world, 'unanswered'), { answer: noAnswer })
   if (isWrite && !waits) {
     const effect = effectOf(rules, world, request)
     if (left.lost > 0) {
@@ -262,6 +267,39 @@ async function stepsOfServer(rules: Rules, world: World): Promise<Step[]> {
     }
   }
   return steps
+}
+
+async function stepsOfCollector(rules: Rules, world: World): Promise<Step[]> {
+  const { book, scenario } = rules
+  const { store, collection, left } = world
+  const step = { isPlain: false, writer: null }
+  if (collection !== null) {
+    const [next, ...rest] = collection.garbage
+    if (next === undefined || (collection.drop !== '' && !stands(book, store, collection.drop))) return []
+    // ORDER: looked at just now, and it may arrive at any time from now on.
+    const sent = withLate(
+      { ...world, collection: { ...collection, garbage: rest } },
+      { method: 'DELETE', name: next },
+    )
+    return [
+      await settle(rules, sent, null, null, { ...step, text: `collector: sends DELETE ${book.label(next)}` }),
+    ]
+  }
+  const garbage = left.collections > 0 ? garbageIn(book, store) : null
+  if (garbage === null || garbage.length === 0) return []
+  const what = garbage.map((name) => book.label(name)).join(', ')
+  const spent = spend(world, 'collections')
+  if (scenario.collectsAtOnce === true) {
+    const planned = { ...spent, collection: { drop: '', garbage } }
+    return [await settle(rules, planned, null, null, { ...step, text: `collector: means to delete ${what}` })]
+  }
+  const drop = dropOn(book, store, garbage)
+  if (drop === null) return []
+  const made = withObject({ ...store, heads: [drop.head] }, drop.object, 'whole')
+  const planned = { ...withStore(spent, made), collection: { drop: drop.head, garbage } }
+  return [
+    await settle(rules, planned, null, null, { ...step, text: `collector: commits the drop of ${what}` }),
+  ]
 }
 
 /** What a request does when nobody waits for it. */
@@ -395,7 +433,8 @@ export function textOf({ method, name, target }: StepRequest): string {
 }
 
 export function describe(book: ChangesetBook, { method, name, target }: StepRequest): string {
-  const place = name === 'version/' || name === 'lock/' ? 'LIST' : `${method} ${book.label(name)}`
+  const place =
+    name === 'version/' ? 'LIST' : name === 'lock/' ? 'LIST lock/' : `${method} ${book.label(name)}`
   return target === undefined ? place : `${place} → ${book.label(target)}`
 }
 

@@ -12,8 +12,9 @@ import type { ChainPoint } from '../../src/model/changeset.ts'
 import type { Random } from '../../src/model/clock.ts'
 import { DavitError, isDavitError } from '../../src/model/errors.ts'
 import type { EventDraft } from '../../src/model/event.ts'
+import { lockLeaseMs } from '../../src/model/limits.ts'
 import { textMerger } from '../../src/reconcile/merge-text.ts'
-import type { Remote } from '../../src/remote/remote.ts'
+import type { HeldLock, Remote } from '../../src/remote/remote.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../../src/remote/transport.ts'
 import { openWebdavRemote } from '../../src/remote/webdav-remote.ts'
 import type { SyncContext } from '../../src/sync/context.ts'
@@ -60,6 +61,8 @@ export interface Ground {
   readonly followsObjects: boolean
   /** May create the store. */
   readonly creates: boolean
+  /** Works under the maintenance lock, in which every step is followed. */
+  readonly takesTurns: boolean
 }
 
 export interface WriterProcess {
@@ -135,7 +138,8 @@ export function startWriter(ground: Ground, beginning: Beginning): WriterProcess
     monotonic: () => slept,
     async sleep(ms: number) {
       tick()
-      slept += ms
+      // A pause may last as long as any lease.
+      slept += ground.takesTurns ? Math.max(ms, lockLeaseMs) : ms
     },
   }
   const remote = withNotes(
@@ -181,7 +185,9 @@ export function startWriter(ground: Ground, beginning: Beginning): WriterProcess
 
   async function work(): Promise<void> {
     let error: unknown = null
+    let turn: HeldLock | null = null
     try {
+      if (ground.takesTurns) turn = await remote.acquireLock({ wait: true })
       await executeRun(context, runState(context), {
         scan: { kind: 'everything' },
         list: !beginning.polls,
@@ -195,6 +201,7 @@ export function startWriter(ground: Ground, beginning: Beginning): WriterProcess
         onListed: () => {},
         onCommitted: () => {},
       })
+      await turn?.release()
     } catch (thrown) {
       error = thrown
     }
@@ -235,6 +242,7 @@ function runState(context: SyncContext): RunState {
 /** Only what happens in `version/` is decided by its order; the folder itself is there. */
 function isStep(ground: Ground, { method, name }: TransportRequest): boolean {
   if (method === 'MKCOL') return false
+  if (name.startsWith('lock/')) return ground.takesTurns
   return name.startsWith('version/') || (ground.followsObjects && name.startsWith('changes/'))
 }
 
