@@ -1,6 +1,11 @@
 /** A small part of the model check; the rest is run by `node scripts/model-check.mjs`. */
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { check } from './main.ts'
+import { rules } from './rules.ts'
 import type { Scenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
@@ -38,4 +43,22 @@ describe('the check notices', () => {
     const { violation } = await check({ ...scenario('collection'), collectsAtOnce: true }, patience)
     expect(violation?.what).toMatch(/^changeset 2[AB] of the chain of 2[AB] is missing$/)
   }, 600_000)
+})
+
+describe('every rule that the check has to miss', () => {
+  const here = path.dirname(fileURLToPath(import.meta.url))
+  const patches = readdirSync(path.join(here, 'without'))
+
+  it('has one patch, and every patch its rule', () => {
+    expect(patches.sort()).toEqual(rules.map(({ name }) => `${name}.patch`).sort())
+  })
+
+  it.each(patches)('can still be taken out of the code: %s', (patch) => {
+    const file = path.join(here, 'without', patch)
+    const { status, stderr } = spawnSync('git', ['apply', '--check', file], {
+      cwd: path.join(here, '../..'),
+      encoding: 'utf8',
+    })
+    expect(status, stderr).toBe(0)
+  })
 })
