@@ -5,6 +5,14 @@
  * the same place of its history since its process began, from the same durable state. Since a writer's continuation is
  * a function of exactly that, equal states have equal futures, and each is explored once.
  *
+ * Some orders are not told apart, since nobody could:
+ * - requests that touch only what no other writer knows yet, or what never changes, are part of the step before
+ *   (`writer.ts`); where uploads are the matter, a scenario follows them;
+ * - a pause is no step: the request after it may be put off for as long as one likes anyway;
+ * - whoever has something to do sets off at once, and whoever crashes starts again at once: up to its first request
+ *   nobody notices, and that may be put off. A machine that never comes back is one that takes no further step;
+ * - a crash between two requests finds the machine as one of its transactions left it; each of these is tried.
+ *
  * Agreement: of every state explored it is worked out, backwards from the states in which all is done, whether steps in
  * which nothing goes wrong lead there; and the same without the steps of any one writer, which may be gone for ever.
  */

@@ -118,4 +118,13 @@ export const scenarios: readonly Scenario[] = [
     forks: true,
     faults: { late: 1, ghosts: 1 },
   },
+  { name: 'three', about: 'Three writers, and nothing goes wrong.', ...field, writers: 3, faults: {} },
+  {
+    name: 'three-crash',
+    about: 'Three writers, of which one crashes and edits the same field again.',
+    ...field,
+    writers: 3,
+    editsAgain: true,
+    faults: { crashes: 1 },
+  },
 ]
