@@ -127,4 +127,11 @@ export const scenarios: readonly Scenario[] = [
     editsAgain: true,
     faults: { crashes: 1 },
   },
+  {
+    name: 'three-network',
+    about: 'Three writers; a request arrives late or twice, a loser is told that it won.',
+    ...field,
+    writers: 3,
+    faults: { late: 1, falseSuccesses: 1 },
+  },
 ]
