@@ -17,6 +17,8 @@ export interface Report extends Exploration {
   /** Places of single writers, and runs of the real code that it took to find them. */
   readonly places: number
   readonly runs: number
+  /** Changesets made twice by one process with the same bytes, where real nonces would differ. */
+  readonly repeated: number
 }
 
 export async function check(
@@ -42,7 +44,14 @@ export async function check(
     const seconds = (performance.now() - startedMs) / 1000
     const used = process.cpuUsage(usedBefore)
     const processorSeconds = (used.user + used.system) / 1e6
-    return { ...exploration, seconds, processorSeconds, places: histories.places, runs: histories.runs }
+    return {
+      ...exploration,
+      seconds,
+      processorSeconds,
+      places: histories.places,
+      runs: histories.runs,
+      repeated: opened.rules.book.repeated,
+    }
   } finally {
     opened.dispose()
   }

@@ -26,6 +26,7 @@ describe('every interleaving of two writers keeps what was acknowledged and can 
       expect(report.violation).toBeNull()
       expect(report.isComplete).toBe(true)
       expect(report.agreed).toBeGreaterThan(0)
+      expect(report.repeated).toBe(0)
     },
     600_000,
   )
