@@ -2,7 +2,7 @@
  * Reads what others committed and takes it into the remote tree. Finds out, by names and hashes alone, whether the
  * store still is the one that this instance knows: a fork is healed here, a rolled back or foreign store halts.
  */
-import type { ChainPoint, Changeset } from '../model/changeset.ts'
+import { type ChainPoint, type Changeset, emptyStorePoint } from '../model/changeset.ts'
 import type { Candidate, ConflictId } from '../model/conflict.ts'
 import { emptyDigest } from '../model/digest.ts'
 import { DavitError } from '../model/errors.ts'
@@ -75,6 +75,8 @@ async function readTo(
   return Math.max(0, (chain.point()?.version ?? 0) - (reading.ancestor?.version ?? 0))
 }
 
+const emptyChain = { point: emptyStorePoint, digest: emptyDigest, checkpoint: null, chain: [] } as const
+
 export interface TakeOver {
   readonly known: ChainPoint
   readonly ancestor: ChainPoint | null
@@ -96,7 +98,7 @@ export async function takeOver(
   const { database, remote } = context
   const { ancestor, head, known } = fork
   if (ancestor === null) throw rolledBack(context, fork)
-  await requireSameSet(context, head)
+  const isOtherSet = await belongsToOtherSet(context, fork)
   const orphans = await ownChangesets(context, ancestor, known)
   const isBehind = head.version === ancestor.version
   const incoming = isBehind
@@ -139,6 +141,8 @@ export async function takeOver(
       digest: header?.digest ?? emptyDigest,
       checkpoint: header?.checkpoint ?? null,
     })
+    // The set's id was brought by the first commit, which is taken back: the one that stays brings its own.
+    if (isOtherSet) database.chain.reset({ ...emptyChain, replicaSet: null })
     for (const changeset of lost) database.chain.putOrphan(changeset.point.hash)
   })
   context.emit({
@@ -184,11 +188,22 @@ function formerCandidate(
   return { ...side, name: side.instance, size, at: changeset.header.at }
 }
 
-async function requireSameSet(context: SyncContext, head: ChainPoint): Promise<void> {
+/**
+ * Whether the store's set is another than this instance's because its first commit was lost to another creator's: the
+ * first head came back after it (somebody's late upload), and a second commit was made on it. Rejects with
+ * `remote-foreign` for any other store than the one that was joined.
+ */
+async function belongsToOtherSet(
+  context: SyncContext,
+  { known, ancestor, head }: Pick<TakeOver, 'known' | 'ancestor' | 'head'>,
+): Promise<boolean> {
   const expected = context.database.chain.replicaSet()
-  if (head.version === 0 || expected === null) return
+  if (head.version === 0 || expected === null) return false
   const found = (await context.remote.readChangeset(head)).header.replicaSet
-  if (found === expected) return
+  if (found === expected) return false
+  // Only a store in which this instance's commit 1 lies as well is the one that it joined.
+  if (known.version === 1 && ancestor?.version === 0 && (await context.remote.hasChangeset(known)))
+    return true
   throw new DavitError(
     'remote-foreign',
     `the store at ${context.remote.url} belongs to another replica set`,

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import type { RunSummary } from '../../../src/model/run.ts'
 import {
   converge,
   expectWell,
@@ -265,6 +266,40 @@ test.each(['republish', 'adopt'] as const)(
     expect(bob.metadata('a.txt')).toEqual({ labels: ['x'] })
   },
 )
+
+test('a second first commit, made because the first head came back, halts nobody and loses nothing', async () => {
+  const { dav, replicas } = await openReplicas(['ann', 'bob'])
+  // A store without a commit, read by both.
+  await syncInTurn(...replicas)
+  const firstHead = [...dav.files].filter(([name]) => name.includes('/version/'))
+  const held: { readonly replica: Replica; readonly target: string; readonly send: () => void }[] = []
+  const runs = new Map<Replica, ReturnType<Replica['sync']>>()
+  await new Promise<void>((bothAreHeld) => {
+    for (const replica of replicas) {
+      replica.write(`${replica.name}.txt`, replica.name)
+      replica.network = async (request, send) => {
+        if (request.method === 'MOVE') {
+          replica.network = (passed, sendOn) => sendOn(passed)
+          await new Promise<void>((sendIt) => {
+            held.push({ replica, target: request.destination ?? '', send: sendIt })
+            if (held.length === 2) bothAreHeld()
+          })
+        }
+        return send(request)
+      }
+      runs.set(replica, replica.sync())
+    }
+  })
+  // The commit that healing will take back goes first, and is told to have succeeded.
+  const [first, second] = held.sort((left, right) => (left.target > right.target ? -1 : 1))
+  first?.send()
+  expectWell((await runs.get(first?.replica as Replica)) as RunSummary)
+  for (const [name, bytes] of firstHead) dav.files.set(name, bytes)
+  second?.send()
+  expectWell((await runs.get(second?.replica as Replica)) as RunSummary)
+  await converge(...replicas)
+  for (const replica of replicas) expect(replica.tree()).toEqual({ 'ann.txt': 'ann', 'bob.txt': 'bob' })
+})
 
 test('the store of another replica set halts, and nothing is mixed', async () => {
   const { ann, dav } = await openPair({ 'a.txt': 'a' })
