@@ -52,6 +52,7 @@ export function createFolderDisk(initial: readonly FilePath[], onChange: () => v
     remove: refuse('files'),
     setAttributes: refuse('attributes'),
     parked: async () => [],
+    makeDurable: async () => {},
     async makeFolder(path) {
       if (!folders.has(path)) {
         folders.add(path)

@@ -170,6 +170,8 @@ export function startWriter(ground: Ground, beginning: Beginning): WriterProcess
       concurrency: 1,
       maxDelete: { fraction: 0.5, atLeast: 10 },
       policyFor: () => 'manual',
+      checkpointBytesMin: Number.POSITIVE_INFINITY,
+      durableFilesMax: 64,
       retry: { attempts: 1, baseMs: 1, maxMs: 1 },
     },
     emit,

@@ -41,8 +41,6 @@ export interface Harm {
   forced: boolean
   /** Hashes of contents that the store's disk damaged. */
   readonly rotten: Set<string>
-  /** The lock was taken in the name of somebody who does not exist. */
-  lockForged: boolean
 }
 
 /** Everything that any instance took for settled. */
