@@ -15,6 +15,8 @@ export interface WrittenText {
   puts: number
   /** Whether a person chose this text when a conflict was resolved, or brought it back. */
   chosen: boolean
+  /** Some user gave the file with this text another name, or put it into the place of another one. */
+  moved: boolean
   /** Deletions and overwritings of exactly this text. */
   readonly givenUp: {
     readonly by: string
@@ -50,6 +52,10 @@ export class History {
     if (base === null || base === text) return
     this.tookOff(instance, path, base, text)
     for (const mark of marksOf(base)) if (!kept.has(mark)) this.droppedMarks.add(mark)
+  }
+
+  moved(text: string): void {
+    this.entryOf(text).moved = true
   }
 
   removed(instance: string, path: string, text: string): void {
@@ -99,6 +105,7 @@ export class History {
       takenOff: new Set(),
       puts: 0,
       chosen: false,
+      moved: false,
       givenUp: [],
     }
     this.texts.set(text, entry)

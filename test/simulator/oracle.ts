@@ -304,6 +304,8 @@ function checkDeleted(outcome: Outcome, live: ReadonlyMap<string, string[]>): vo
       ...places.map((place) => place.split(':')[1] as string),
     ]
     if (paths.some((path) => rescued.has(path))) continue
+    // Where a file was moved and replaced in one go, its old text goes on as another file: somebody put it there.
+    if (entry.moved && entry.givenUp.every(({ how }) => how === 'edited')) continue
     // The same text was saved on several instances: whose edit it is of cannot be told.
     if (entry.givenUp.some(({ text: next }) => next !== null && (history.texts.get(next)?.puts ?? 0) > 1))
       continue

@@ -120,12 +120,19 @@ export class Person {
     if (moved === undefined && replaced !== undefined) return
     // A file that was there keeps its place and is edited by it; the one that was moved over it is deleted.
     if (replaced !== undefined) this.givesUp(from)
+    for (const [path, text] of files)
+      if (path === from || path.startsWith(`${from}/`)) this.history.moved(text)
     this.disk.makeFolder(this.at(parentOf(to)))
     this.disk.rename(this.at(from), this.at(to))
     this.touched(from, to)
   }
 
   swap(left: FilePath, right: FilePath): void {
+    const files = this.files()
+    for (const path of [left, right]) {
+      const text = files.get(path)
+      if (text !== undefined) this.history.moved(text)
+    }
     const aside = `${left}.aside`
     this.disk.rename(this.at(left), this.at(aside))
     this.disk.rename(this.at(right), this.at(left))

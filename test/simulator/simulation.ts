@@ -3,8 +3,10 @@
  * says, and *healing*, in which everything works again and all has to come to rest, with nothing lost.
  */
 import { verify } from '../../src/instance/verify.ts'
+import { emptyStorePoint } from '../../src/model/changeset.ts'
 import { isDavitError } from '../../src/model/errors.ts'
 import { lockLeaseMs } from '../../src/model/limits.ts'
+import { headContent, headName } from '../../src/remote/layout.ts'
 import { createChance } from './chance.ts'
 import { gestures, resolveAny, type Scene, slipIn } from './gestures.ts'
 import { History } from './history.ts'
@@ -13,7 +15,7 @@ import { Killed } from './killable.ts'
 import { Broken, checkAtRest, type Harm, Ledger, type Violation } from './oracle.ts'
 import { gestureKinds, instanceNames, type Plan, type PlannedEvent } from './plan.ts'
 import { profiles } from './profiles.ts'
-import { createSimulatedServer, type SimulatedServer, type StoreSnapshot } from './server.ts'
+import { createSimulatedServer, type Effect, type SimulatedServer, type StoreSnapshot } from './server.ts'
 import { Trace } from './trace.ts'
 import { createWorld, Stalled, type World } from './world.ts'
 
@@ -95,7 +97,9 @@ class Simulation {
       clock: this.world.clock,
       random: createChance(plan.seed, 'server'),
       latencyMs: plan.latencyMs,
+      onEffect: (effect) => this.noteEffect(effect),
     })
+    this.harm.forked = profiles[plan.profile].move.how === 'copy'
     this.scene = {
       history: this.history,
       instances: this.instances,
@@ -133,6 +137,20 @@ class Simulation {
   dispose(): void {
     for (const instance of this.instances) instance.close()
   }
+
+  /**
+   * The first head is the one name that everybody writes. Where a request of a creator that had given up on it comes
+   * after the first commit, two commits can follow it: that is healed like a fork, and counts as one.
+   */
+  private noteEffect(effect: Effect): void {
+    if (effect.name !== headName(emptyStorePoint)) return
+    if (effect.kind === 'renamed') this.isFounded = true
+    else if (effect.kind === 'written' && this.isFounded) {
+      this.harm.forked = true
+      this.count('first head comes back')
+    }
+  }
+  private isFounded = false
 
   // -- chaos -------------------------------------------------------------------------------------------------------
 
@@ -413,8 +431,10 @@ class Simulation {
       const files = instance.writes
       await this.world.settle(instance.sync(), stepsMax)
       const sent = instance.sent.slice(requests)
-      // Where HEAD tells no length, a listing has to confirm it.
-      const most = this.server.profile.get.headLength ? 1 : 2
+      // Where HEAD tells no length, or the head is a torso that a cut upload left, a listing has to confirm it.
+      const [head] = this.server.names().filter((name) => name.startsWith('version/'))
+      const isTorn = head === undefined || this.server.read(head)?.length !== headContent.length
+      const most = this.server.profile.get.headLength && !isTorn ? 1 : 2
       if (sent.length > most || sent.some((line) => !/^(HEAD|PROPFIND) /.test(line)))
         throw new Broken('L3', `${instance.name} at rest sends ${sent.join(', ')}`)
       if (instance.writes !== files) throw new Broken('L3', `${instance.name} at rest writes to its disk`)
