@@ -15,7 +15,7 @@ import { ContentFetcher } from './fetch-ahead.ts'
 import { OriginNames } from './origin-names.ts'
 import type { PlannedFile, PlanPage } from './plan.ts'
 import type { RunState } from './run-state.ts'
-import { forgetUnfinished, hasFolderEntry, noteUnfinished } from './unfinished.ts'
+import { forgetUnfinished, hasFolderEntry, noteCopy, noteUnfinished } from './unfinished.ts'
 import { pulledAtKey, pulledSinceKey } from './verify-pulled.ts'
 
 /** Up to so many files are each brought to the disk for good; more are listed until the next barrier. */
@@ -346,14 +346,19 @@ class Applier {
       for await (const chunk of source.open(this.state.options.signal)) await staged.sink.write(chunk)
       await staged.finish({ durable: true })
       const { executable, mtimeUs } = copy.state
+      if (local.state.hash !== null) noteCopy(this.context, { path: copy.path, hash: local.state.hash })
       const result = await workspace.place(staged, copy.path, {
         expected: null,
         attributes: { executable, mtimeUs },
         old: 'trash',
         durable: true,
       })
-      if (result.kind !== 'done') return this.lookAgain(decision.id, copy.path)
+      if (result.kind !== 'done') {
+        forgetUnfinished(this.context)
+        return this.lookAgain(decision.id, copy.path)
+      }
       database.transaction(() => {
+        forgetUnfinished(this.context)
         database.trees.putLocal({
           id: random.uuid(),
           state: { ...copy.state, path: copy.path },

@@ -3,7 +3,8 @@
  * has two names, a folder that is made, or that was emptied, stands there with nothing in it. A process that ends in
  * the middle leaves that behind, and the next scan would take it for somebody's wish.
  */
-import type { DiskStamp, FileId, FilePath } from '../model/file-state.ts'
+import { isDavitError } from '../model/errors.ts'
+import type { ContentHash, DiskStamp, FileId, FilePath } from '../model/file-state.ts'
 import type { JsonObject } from '../model/json.ts'
 import { ancestorsOf, comparePaths } from '../model/path.ts'
 import type { Step } from '../reconcile/order-steps.ts'
@@ -18,6 +19,14 @@ type Unfinished = {
   readonly moves: readonly { readonly from: FilePath; readonly to: FilePath; readonly inode: number }[]
   /** Deepest last. */
   readonly folders: readonly FilePath[]
+  /** What it is a copy of stands where it stood. */
+  readonly copy: { readonly path: FilePath; readonly hash: ContentHash } | null
+}
+
+/** ORDER: durable before the copy stands; forgotten together with the row that tells of it. */
+export function noteCopy({ database }: SyncContext, copy: NonNullable<Unfinished['copy']>): void {
+  const unfinished: Unfinished = { moves: [], folders: [], copy }
+  database.settings.set(unfinishedKey, unfinished as unknown as JsonObject)
 }
 
 /**
@@ -42,7 +51,7 @@ export function noteUnfinished(
       if (!folders.has(folder) && !database.trees.hasBelow('local', folder)) folders.add(folder)
   }
   if (moves.length === 0 && folders.size === 0) return false
-  const unfinished: Unfinished = { moves, folders: [...folders].sort(comparePaths) }
+  const unfinished: Unfinished = { moves, folders: [...folders].sort(comparePaths), copy: null }
   database.settings.set(unfinishedKey, unfinished as unknown as JsonObject)
   return true
 }
@@ -56,6 +65,8 @@ export async function takeBackUnfinished(context: SyncContext): Promise<void> {
   const unfinished = context.database.settings.get(unfinishedKey) as Unfinished | null
   // ORDER: the second name of a file that was on its way first: it stands where a parked one belongs.
   for (const move of unfinished?.moves ?? []) await takeBackMove(context, move)
+  if (unfinished?.copy !== null && unfinished?.copy !== undefined)
+    await takeBackCopy(context, unfinished.copy)
   await recoverParked(context)
   if (unfinished === null) return
   // RACE: an empty folder that somebody made there since then has to be made once more.
@@ -75,6 +86,22 @@ async function takeBackMove(
   // Two names of the one file that was to be moved: one of them is ours.
   if (old.stamp.inode !== inode || fresh.stamp.inode !== inode) return
   await workspace.remove(to, { expected: fresh.stamp, old: 'trash' })
+}
+
+async function takeBackCopy(
+  { workspace, database }: SyncContext,
+  { path, hash }: NonNullable<Unfinished['copy']>,
+): Promise<void> {
+  const known = database.trees.localAt(path)
+  const found = await workspace.look(path)
+  if (known !== null || found?.kind !== 'file') return
+  try {
+    if ((await workspace.hash(path)).hash === hash)
+      await workspace.remove(path, { expected: found.stamp, old: 'trash' })
+  } catch (error) {
+    // Somebody is at work there: then it is theirs.
+    if (!isDavitError(error, 'file-changed', 'file-unreadable', 'file-busy')) throw error
+  }
 }
 
 /** Whether an empty folder is to stay: somebody made it, here or elsewhere. */

@@ -60,6 +60,8 @@ export async function rehearse(scenario: Scenario, stage: Stage): Promise<Rehear
   const { code, steps, stdout, stderr } = await play(scenario, copy, {})
   const problems: string[] = []
   if (!isAtRest(code)) problems.push(`the undisturbed command ended with ${code}: ${stdout}${stderr}`)
+  if (scenario.passes !== undefined && !steps.some(({ what }) => scenario.passes?.test(what)))
+    problems.push(`it does not pass a step like ${scenario.passes}`)
   await scenario.finish?.(copy)
   problems.push(...(await leftovers(copy, scenario.instance)))
   const { outcome, problems: found } = await settle(copy)

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly restart?: (scene: Scene) => readonly string[]
   /** What is still to be done after the next start, whether the killed command got that far or not. */
   finish?(scene: Scene): Promise<void>
+  /** Steps that the undisturbed command has to take: without them it is not what the scenario is about. */
+  readonly passes?: RegExp
   /** The points of the start count, too. */
   readonly isAboutStart?: boolean
   /** The state folders are seen as copies: other inodes, another path. */

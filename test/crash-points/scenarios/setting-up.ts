@@ -73,6 +73,7 @@ export const initJoining: Scenario = {
 
 export const lateJoin: Scenario = {
   name: 'late-join',
+  passes: /GET .*\.db$/,
   about:
     'a newcomer joins by the checkpoint and the changesets after it, with a file that was deleted meanwhile',
   isAboutStart: true,

@@ -43,6 +43,7 @@ async function rollBack(scene: Scene): Promise<void> {
 export const store: readonly Scenario[] = [
   {
     name: 'checkpoint',
+    passes: /PUT .*\.db$/,
     about: 'a commit makes a checkpoint due: the lock is taken, the checkpoint written and announced',
     instance: 'a',
     command: () => ['sync'],
@@ -53,6 +54,7 @@ export const store: readonly Scenario[] = [
   },
   {
     name: 'fork-healed-by-loser',
+    passes: /DELETE /,
     about:
       'two heads stand in version/: the one who finds them heals, and its own commit is the one that loses',
     instance: 'a',
@@ -61,6 +63,7 @@ export const store: readonly Scenario[] = [
   },
   {
     name: 'fork-healed-by-other',
+    passes: /DELETE /,
     about: 'two heads stand in version/: the other committer finds them',
     instance: 'b',
     command: () => ['sync'],
@@ -97,6 +100,7 @@ export const store: readonly Scenario[] = [
   },
   {
     name: 'broken-lock',
+    passes: /MOVE .*held-0{8}.* → held-/,
     about: 'the lock of an instance that died is broken, and the checkpoint that it owed is written',
     instance: 'a',
     // A lease of a minute ends within half a second.

@@ -408,6 +408,23 @@ test('a file that had its parked name and its own when the process ended stays w
   expect(fs.readdirSync(bob.at('.davit/parked'))).toEqual([])
 })
 
+test('a copy that was just made of what is to be replaced when the process ended is made once', async () => {
+  const { ann, bob } = await openPair({ 'd/a.txt': 'base' }, { onDisk: true })
+  bob.policy = 'both'
+  ann.write('d/a.txt', 'by ann')
+  await syncInTurn(ann)
+  bob.write('d/a.txt', 'by bob')
+  bob.disk.place = async (staged, path) => {
+    fs.copyFileSync(staged.path, bob.at(path))
+    return killed()
+  }
+  expect((await bob.sync()).outcome).toBe('failed')
+  delete bob.disk.place
+  await bob.restart()
+  await converge(bob, ann)
+  expect(Object.values(bob.tree()).sort()).toEqual(['by ann', 'by bob'])
+})
+
 test('a file that had two names in the middle of its move when the process ended has one again', async () => {
   const { ann, bob } = await openPair({ a: 'one', b: 'two', 'd/c': 'edited by bob' }, { onDisk: true })
   ann.move('a', 'aside')
