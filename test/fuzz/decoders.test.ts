@@ -1,0 +1,34 @@
+/**
+ * Hostile bytes, handed to each decoder. A short run with each `npm test`; any number with `node scripts/fuzz.mjs`,
+ * which drives this file by environment variables.
+ */
+import { expect, test } from 'vitest'
+import { decoderKinds } from './kinds.ts'
+import { run } from './run.ts'
+import { progressNote, report, settingsFor } from './settings.ts'
+
+const settings = settingsFor(20_000)
+
+test(
+  'no object of any kind crashes, hangs, pollutes or is refused without a name',
+  async () => {
+    const all = decoderKinds()
+    const kinds = all.filter(({ name }) => settings.only.length === 0 || settings.only.includes(name))
+    try {
+      const { findings, tried } = await run(kinds, { ...settings, onObject: progressNote() })
+      report(findings, tried)
+      const told = findings.map(({ kind, seed, number, complaint, smallest }) => ({
+        kind,
+        seed,
+        number,
+        complaint: complaint.slice(0, 1_000),
+        smallest: Buffer.from(smallest).toString().slice(0, 300),
+      }))
+      expect(told).toEqual([])
+      expect(Object.keys(tried).sort()).toEqual(kinds.map(({ name }) => name).sort())
+    } finally {
+      for (const kind of all) await kind.close?.()
+    }
+  },
+  settings.isLong ? 24 * 3_600_000 : 60_000,
+)
