@@ -102,7 +102,7 @@ export function selectRows(table: CheckpointTable): string {
 export function damaged(detail: string, cause?: unknown): DavitError {
   return new DavitError('remote-damaged', `the checkpoint is damaged: ${detail}`, {
     action: 'ask',
-    hint: 'Nothing of it was taken. Any instance that still has the state writes a new one in time; until then the store is read by its changesets.',
+    hint: 'Nothing of it was taken. Any instance that still has the state writes a new one in time.',
     ...(cause === undefined ? {} : { cause }),
   })
 }
