@@ -188,7 +188,7 @@ export class Author {
     this.files.set(headName(point), headContent)
   }
 
-  /** Takes what was published into the own index. */
+  /** Takes what was published, or committed by others meanwhile, into the own index. */
   follow(point: ChainPoint, bytes: Uint8Array): void {
     applyChangeset(this.database, decodeChangeset(point, bytes), { instance: authorId, own: false })
     this.points.push(point)

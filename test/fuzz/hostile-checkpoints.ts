@@ -29,6 +29,16 @@ export class CheckpointForge {
     fs.rmSync(this.folder, { recursive: true, force: true })
   }
 
+  /** With rows changed as told, and counts and digest that fit them. */
+  change(statement: string): Uint8Array {
+    return this.withDigest(
+      edit(this.honest, (connection) => {
+        connection.exec(statement)
+        recount(connection)
+      }),
+    )
+  }
+
   /** Changed by SQL: rows, types, schema. */
   forge(chance: Chance): Uint8Array {
     let bytes: Uint8Array = this.honest

@@ -84,7 +84,7 @@ export const hostilePaths: readonly string[] = [
   'n'.repeat(300),
   '\u20ac'.repeat(86),
   'd/'.repeat(40).concat('x'),
-  'd/'.repeat(2_047).concat('x'),
+  'd/'.repeat(200).concat('x'),
   'p'.repeat(4_096),
   'p'.repeat(4_097),
 ]

@@ -127,7 +127,7 @@ function ignoreText(chance: Chance): Uint8Array {
     switch (chance.int(6)) {
       case 0:
         return chance
-          .pick(['*a', 'a*', '**/a', '*/', '?*', 'a**', '(a+)+', '/**'])
+          .pick(['*a', 'a*', '**/a', '*/', '?*', 'a**', '(a+)+', '/**', '**/a/', 'a/**/', '*/**/'])
           .repeat(1 + chance.int(chance.pick([3, 12, 60])))
       case 1:
         return hostilePath(chance)

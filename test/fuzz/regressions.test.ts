@@ -1,10 +1,13 @@
 /** What fuzzing has found once, each as one fixed case. */
 import { afterAll, describe, expect, it } from 'vitest'
+import type { Operation } from '../../src/model/changeset.ts'
 import { DavitError } from '../../src/model/errors.ts'
 import { messageLengthMax } from '../../src/model/limits.ts'
-import { Author, candidate, conflictId, fileId } from './author.ts'
+import { Author, candidate, conflictId, fileId, put } from './author.ts'
+import { CheckpointForge } from './hostile-checkpoints.ts'
 import type { Kind } from './kind.ts'
 import { decoderKinds } from './kinds.ts'
+import { storeKinds } from './kinds-store.ts'
 import { complaintOf } from './run.ts'
 
 const kinds = decoderKinds()
@@ -91,4 +94,48 @@ describe('what no checkpoint could hold', () => {
       remove: [],
     } as const
   }
+})
+
+describe('an ignore file', () => {
+  it('with a pattern that would take hours over a deep folder is refused by name', async () => {
+    expect(await complaint('ignore-file', `${'a/**/'.repeat(12)}c`)).toBe(null)
+  })
+})
+
+describe('an instance', () => {
+  const stores = storeKinds()
+  afterAll(async () => {
+    for (const kind of stores) await kind.close?.()
+  })
+  const complaintAbout = (name: string, object: Uint8Array) =>
+    complaintOf(stores.find((kind) => kind.name === name) as Kind, object)
+  const lines = (author: Author, operations: readonly Operation[]) =>
+    Buffer.from(
+      [author.header(operations), ...operations].map((line) => `${JSON.stringify(line)}\n`).join(''),
+    )
+
+  it('that is new does not take a checkpoint which agrees with nothing but itself', async () => {
+    const forge = new CheckpointForge(Author.ofSmallStore())
+    try {
+      // The same chain by name, another state behind it.
+      const forged = forge.change(
+        `UPDATE files SET deleted_version = 3, deleted_at = '${candidate.at}' WHERE path = 'a.txt'`,
+      )
+      expect(Buffer.from(forged).equals(forge.honest)).toBe(false)
+      expect(await complaintAbout('store-checkpoint', forged)).toBe(null)
+    } finally {
+      forge.close()
+    }
+  })
+
+  it('refuses a changeset that puts a second file at a path', async () => {
+    const author = Author.ofSmallStore()
+    const twin = put(77, author.fileState('b/moved.txt', 'moved'))
+    expect(await complaintAbout('store-changeset', lines(author, [twin]))).toBe(null)
+  })
+
+  it('leaves files of any length in instances/ alone, and its runs end well', async () => {
+    const name = '01900000-0000-7000-8000-00000000000c-0123456789abcdef01234567'
+    expect(await complaintAbout('store-names', Buffer.from(`instances/\t${name}\t9000`))).toBe(null)
+  })
 })

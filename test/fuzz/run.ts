@@ -52,7 +52,9 @@ export async function run(
     const first = firstLine(kind, complaint)
     if (complaints.has(first)) return
     complaints.add(first)
-    const smallest = await makeSmaller(kind, object, first)
+    const smallest = await makeSmaller(kind, object, first, () =>
+      options.onObject?.(`${kind.name}-again`, number),
+    )
     findings.push({ kind: kind.name, seed, number, complaint, object, smallest })
   }
 
@@ -113,14 +115,23 @@ function firstLine(kind: Kind, complaint: string): string {
 
 /** So many different faults in one run are enough to begin with. */
 const findingsMax = 20
+/** Each try of a whole instance takes a while. */
 const triesMax = 1_500
+const smallerMs = 20_000
 
 /** Leaves out lines, then pieces, for as long as the same complaint comes. */
-async function makeSmaller(kind: Kind, object: Uint8Array, first: string): Promise<Uint8Array> {
+async function makeSmaller(
+  kind: Kind,
+  object: Uint8Array,
+  first: string,
+  onTry: () => void,
+): Promise<Uint8Array> {
   let smallest = Buffer.from(object)
   let tries = 0
+  const until = performance.now() + smallerMs
   const holds = async (candidate: Buffer): Promise<boolean> => {
-    if (++tries > triesMax) return false
+    if (++tries > triesMax || performance.now() > until) return false
+    onTry()
     const complaint = await complaintOf(kind, candidate)
     return complaint !== null && firstLine(kind, complaint) === first
   }
