@@ -53,7 +53,7 @@ export function applyChangeset(
     }
     const replicaSet = database.chain.replicaSet()
     if (replicaSet !== null && replicaSet !== changeset.header.replicaSet) {
-      throw new DavitError('remote-foreign', 'the store belongs to another replica set', {
+      throw new DavitError('remote-foreign', `changeset ${version} is of another replica set`, {
         action: 'ask',
         hint: 'Check the URL. If the store was replaced on purpose, run `davit recover adopt`.',
         details: { expected: replicaSet, found: changeset.header.replicaSet },

@@ -134,6 +134,26 @@ describe('an instance', () => {
     expect(await complaintAbout('store-changeset', lines(author, [twin]))).toBe(null)
   })
 
+  it('takes the other files when one is said to be larger than any disk', async () => {
+    const author = Author.ofSmallStore()
+    const state = { ...author.fileState('0-first.bin', 'moved'), size: Number.MAX_SAFE_INTEGER }
+    expect(await complaintAbout('store-changeset', lines(author, [put(77, state)]))).toBe(null)
+  })
+
+  it('names the changeset that is of another replica set', async () => {
+    const author = Author.ofSmallStore()
+    const notice = {
+      kind: 'notice',
+      fileId: fileId(1),
+      path: 'a.txt',
+      rule: 'R6-edit-wins',
+      detail: 'x',
+    } as const
+    const header = author.header([notice], { replicaSet: 'another' })
+    const text = [header, notice].map((line) => `${JSON.stringify(line)}\n`).join('')
+    expect(await complaintAbout('store-changeset', Buffer.from(text))).toBe(null)
+  })
+
   it('leaves files of any length in instances/ alone, and its runs end well', async () => {
     const name = '01900000-0000-7000-8000-00000000000c-0123456789abcdef01234567'
     expect(await complaintAbout('store-names', Buffer.from(`instances/\t${name}\t9000`))).toBe(null)
