@@ -159,7 +159,7 @@ export class Author {
       operations: operations.length,
       ancestors: ancestors.map((point) => point.hash),
       adopts: [],
-      digest: this.digestAfter(operations, at),
+      digest: change.digest ?? this.digestAfter(operations, at),
       checkpoint: this.database.chain.checkpoint(),
       ...change,
     }

@@ -11,6 +11,7 @@ import type { Chance } from './chance.ts'
 import {
   hostileNumbers,
   hostilePath,
+  hostileText,
   hostileTexts,
   hostileTree,
   nested,
@@ -37,7 +38,7 @@ const times = [
 /** A whole changeset as text, to be signed. */
 export function generateLines(ground: Ground, chance: Chance): string {
   const operations = operationsOn(ground, chance)
-  const header = treeOf({ ...ground.header(operations), digest: digestMark })
+  const header = treeOf(ground.header(operations, { digest: digestMark }))
   const lines = operations.map(treeOf)
   for (let changes = chance.pick([0, 0, 0, 1, 1, 2, 3]); changes > 0; changes--) {
     const tree = chance.maybe(0.25) ? header : (chance.pick(lines) ?? header)
@@ -141,7 +142,7 @@ function likely(chance: Chance, { field, value }: Place): Tree {
     case 'value':
       return chance.pick([hostileTree, nested, prototype, someMetadata])(chance)
     default:
-      return value.kind === 'raw' && chance.maybe(0.5) ? text(chance.pick(hostileTexts)) : hostileTree(chance)
+      return value.kind === 'raw' && chance.maybe(0.5) ? text(hostileText(chance)) : hostileTree(chance)
   }
 }
 
@@ -150,6 +151,10 @@ function text(value: string): Tree {
 }
 
 function someMetadata(chance: Chance): Tree {
+  if (chance.maybe(0.05))
+    return chance.maybe(0.5)
+      ? treeOf({ a: 'x'.repeat(65_520 + chance.int(20)) })
+      : treeOf(Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`f${index}`, index])))
   return chance.pick([
     treeOf({ labels: ['a', 'a', 'b'] }),
     treeOf({ labels: 'not a list' }),
@@ -157,8 +162,6 @@ function someMetadata(chance: Chance): Tree {
     treeOf({ constructor: { prototype: 1 } }),
     treeOf({ a: null }),
     treeOf({ a: { b: null } }),
-    treeOf({ a: 'x'.repeat(65_530) }),
-    treeOf(Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`f${index}`, index]))),
     treeOf({ '': 0, ' ': -0.0, '\u0000': 1e300 }),
     raw('{"n":1e309}'),
     raw('{"n":-0}'),

@@ -7,7 +7,7 @@ import { decoderKinds } from './kinds.ts'
 import { run } from './run.ts'
 import { progressNote, report, settingsFor } from './settings.ts'
 
-const settings = settingsFor(20_000)
+const settings = settingsFor(12_000)
 
 test(
   'no object of any kind crashes, hangs, pollutes or is refused without a name',

@@ -9,7 +9,7 @@ import { openCheckpoint } from '../../src/database/read-checkpoint.ts'
 import { changeDigest, type DigestEntry, emptyDigest } from '../../src/model/digest.ts'
 import { type Author, candidate } from './author.ts'
 import type { Chance } from './chance.ts'
-import { hostilePath, hostileTexts, hostileTree } from './hostile-values.ts'
+import { hostilePath, hostileText, hostileTree } from './hostile-values.ts'
 import { print } from './json-text.ts'
 import { mutateBytes } from './mutate-bytes.ts'
 import { makeScratchFolder } from './scratch.ts'
@@ -234,7 +234,7 @@ function valueFor(column: string, chance: Chance): Value {
         () => '{"constructor":{"prototype":1}}',
       ])()
     case 'candidates': {
-      const side = { ...candidate, name: chance.pick(hostileTexts), at: chance.pick(hostileTexts) }
+      const side = { ...candidate, name: hostileText(chance), at: hostileText(chance) }
       return chance.pick([
         () => print(hostileTree(chance)),
         () => JSON.stringify([]),

@@ -85,11 +85,12 @@ export const hostilePaths: readonly string[] = [
   '\u20ac'.repeat(86),
   'd/'.repeat(40).concat('x'),
   'd/'.repeat(200).concat('x'),
-  'p'.repeat(4_096),
-  'p'.repeat(4_097),
+  'p'.repeat(1_000),
 ]
 
 export function hostilePath(chance: Chance): string {
+  // Around the bound of a path: seldom, since so much text slows everything down.
+  if (chance.maybe(0.02)) return 'p'.repeat(chance.pick([4_095, 4_096, 4_097]))
   if (chance.maybe(0.6)) return chance.pick(hostilePaths)
   const segments = [
     '..',
@@ -157,9 +158,13 @@ export const hostileTexts: readonly string[] = [
   '%s%n',
   'x'.repeat(513),
   '\u0001'.repeat(512),
-  'x'.repeat(70_000),
   '\u{1f4a9}',
 ]
+
+/** One of them; seldom one that is longer than any bound of a field. */
+export function hostileText(chance: Chance): string {
+  return chance.maybe(0.01) ? 'x'.repeat(70_000) : chance.pick(hostileTexts)
+}
 
 /** Any JSON, most of it of a wrong type for wherever it stands. */
 export function hostileTree(chance: Chance): Tree {
@@ -175,7 +180,7 @@ export function hostileTree(chance: Chance): Tree {
       return raw(JSON.stringify(hostilePath(chance)))
     case 5:
     case 6:
-      return raw(JSON.stringify(chance.pick(hostileTexts)))
+      return raw(JSON.stringify(hostileText(chance)))
     case 7:
       return nested(chance)
     case 8:
@@ -189,7 +194,7 @@ export function hostileTree(chance: Chance): Tree {
 
 /** Lists or objects within each other, from just too deep to very deep. */
 export function nested(chance: Chance): Tree {
-  const depth = chance.maybe(0.05) ? 100_000 : chance.pick([31, 32, 33, 63, 65, 99, 101, 400])
+  const depth = chance.maybe(0.02) ? 100_000 : chance.pick([31, 32, 33, 63, 65, 99, 101, 400])
   return chance.maybe(0.5)
     ? raw('['.repeat(depth) + ']'.repeat(depth))
     : raw(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`)

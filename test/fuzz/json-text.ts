@@ -81,7 +81,7 @@ export function changeForm(tree: Tree, chance: Chance, foreign: (chance: Chance)
             'x',
             '',
             'kind',
-            'x'.repeat(chance.maybe(0.1) ? 100_000 : 600),
+            'x'.repeat(chance.maybe(0.02) ? 100_000 : 600),
           ]),
           foreign(chance),
         ]

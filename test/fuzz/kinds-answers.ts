@@ -48,7 +48,7 @@ export function answerKinds(): Kind[] {
   return [
     {
       name: 'multistatus',
-      weight: 6,
+      weight: 8,
       generate: (chance) => {
         const text = Buffer.from(hostileMultistatus(chance))
         return chance.maybe(0.3) ? mutateBytes(text, chance, Buffer.from(hostileMultistatus(chance))) : text
@@ -61,7 +61,7 @@ export function answerKinds(): Kind[] {
       generate: (chance) => encodeAnswer(hostileAnswer(chance)),
       examine: examineAnswer,
     },
-    { name: 'instance-file', weight: 2, generate: instanceFile, examine: examineInstanceFile },
+    { name: 'instance-file', weight: 3, generate: instanceFile, examine: examineInstanceFile },
   ]
 }
 

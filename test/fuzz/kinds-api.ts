@@ -1,7 +1,7 @@
 /** Requests to the API with hostile bodies, queries and ids. */
 import { anApi } from '../support/api.ts'
 import type { Chance } from './chance.ts'
-import { hostilePath, hostileTexts, hostileTree } from './hostile-values.ts'
+import { hostilePath, hostileText, hostileTree } from './hostile-values.ts'
 import { changeForm, changeValue, print, type Tree, treeOf } from './json-text.ts'
 import { expectThat, type Kind } from './kind.ts'
 import { mutateBytes } from './mutate-bytes.ts'
@@ -85,7 +85,7 @@ function stream(bytes: Uint8Array): ReadableStream<Uint8Array> {
 function generateRequest(chance: Chance): Uint8Array {
   const [method, route, body] = chance.pick(routes)
   const segment = () =>
-    encodeAny(chance.pick([hostilePath(chance), chance.pick(hostileTexts), 'c'.repeat(32), '%2e%2e', '1']))
+    encodeAny(chance.pick([hostilePath(chance), hostileText(chance), 'c'.repeat(32), '%2e%2e', '1']))
   const query = () =>
     Array.from({ length: chance.int(4) }, () => {
       const name = chance.pick([

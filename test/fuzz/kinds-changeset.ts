@@ -44,7 +44,7 @@ export function changesetKinds(): Kind[] {
     },
     {
       name: 'changeset-bytes',
-      weight: 4,
+      weight: 5,
       generate: (chance) => storedBytes(chance, chance.pick(stored), chance.pick(stored), author),
       examine: decode,
     },

@@ -48,7 +48,7 @@ export function checkpointKinds(): Kind[] {
   return [
     {
       name: 'checkpoint',
-      weight: 2,
+      weight: 1,
       generate: (chance) => forge.forge(chance),
       examine,
       close: () => forge.close(),

@@ -5,7 +5,7 @@ import { loadConfiguration } from '../../src/instance/configuration.ts'
 import { createIgnoreRules, readIgnoreSource } from '../../src/workspace/ignore-rules.ts'
 import { rootState } from '../../src/workspace/root-identity.ts'
 import type { Chance } from './chance.ts'
-import { hostileNumbers, hostilePath, hostileTexts, hostileTree } from './hostile-values.ts'
+import { hostileNumbers, hostilePath, hostileText, hostileTree } from './hostile-values.ts'
 import { changeForm, changeValue, print, treeOf } from './json-text.ts'
 import { expectThat, type Kind, tryOut } from './kind.ts'
 import { mutateBytes } from './mutate-bytes.ts'
@@ -39,7 +39,7 @@ export function fileKinds(): Kind[] {
     },
     {
       name: 'marker',
-      weight: 1,
+      weight: 2,
       generate: markerText,
       examine(bytes) {
         fs.writeFileSync(marker, bytes)
@@ -51,7 +51,7 @@ export function fileKinds(): Kind[] {
     },
     {
       name: 'ignore-file',
-      weight: 2,
+      weight: 3,
       generate: ignoreText,
       async examine(bytes) {
         fs.writeFileSync(ignore, bytes)
@@ -245,7 +245,7 @@ const values = [
 ]
 
 function configurationText(chance: Chance): Uint8Array {
-  if (chance.maybe(0.01)) return Buffer.from(yamlBomb(chance))
+  if (chance.maybe(0.003)) return Buffer.from(yamlBomb(chance))
   const lines = [
     'instance: laptop',
     'workspace: .',
@@ -262,7 +262,7 @@ function configurationText(chance: Chance): Uint8Array {
       () => chance.pick(values),
       () => chance.pick(values),
       () => chance.pick(hostileNumbers),
-      () => JSON.stringify(chance.pick(hostileTexts)),
+      () => JSON.stringify(hostileText(chance)),
       () => print(hostileTree(chance)),
     ])()
     const line = `${indent}${chance.pick(keys)}: ${value}`

@@ -13,7 +13,7 @@ import {
   parseInstanceName,
 } from '../../src/remote/layout.ts'
 import type { Chance } from './chance.ts'
-import { hostilePath, hostileTexts } from './hostile-values.ts'
+import { hostilePath, hostileText } from './hostile-values.ts'
 import { expectThat, type Kind } from './kind.ts'
 import { mutateBytes } from './mutate-bytes.ts'
 
@@ -38,7 +38,7 @@ export function hostileName(chance: Chance): string {
     case 0:
       return hostilePath(chance)
     case 1:
-      return chance.pick(hostileTexts)
+      return hostileText(chance)
     case 2:
       return good.toUpperCase()
     case 3:
@@ -56,10 +56,10 @@ export function hostileName(chance: Chance): string {
 
 export function nameKinds(): Kind[] {
   return [
-    { name: 'name', weight: 3, generate: (chance) => Buffer.from(hostileName(chance)), examine: examineName },
+    { name: 'name', weight: 4, generate: (chance) => Buffer.from(hostileName(chance)), examine: examineName },
     {
       name: 'path',
-      weight: 3,
+      weight: 4,
       generate: (chance) => Buffer.from(hostilePath(chance), 'utf16le'),
       examine: examinePath,
     },

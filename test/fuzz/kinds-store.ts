@@ -229,6 +229,9 @@ function answerWrongly(object: Uint8Array): Promise<void> {
     bob.network = async (request, send) => {
       if ((method !== '*' && request.method !== method) || asked++ % Math.max(1, Number(every) || 1) !== 0)
         return send(request)
+      // A server that loses what it has acknowledged is beyond what can be survived: then at least it has the effect.
+      if ([200, 201, 204].includes(answer.status) && !['GET', 'HEAD', 'PROPFIND'].includes(request.method))
+        await send(request)
       return answerOf(answer.status, { ...answer.headers }, request.method === 'HEAD' ? '' : answer.body)
     }
     await besieged.endure(() => {
