@@ -157,9 +157,7 @@ export class Besieged {
   private expectContained(before: Readonly<Record<string, string>>): void {
     const { bob } = this
     expectThat(this.surroundings() === this.around, `something was written outside: ${this.surroundings()}`)
-    const strange = this.stateFiles().filter(
-      (name) => !this.own.includes(name) && !/^(trash|staged|holding|tmp)\b/.test(name),
-    )
+    const strange = this.stateFiles().filter((name) => !this.own.includes(name) && !/^trash(\/|$)/.test(name))
     expectThat(strange.length === 0, `there is ${strange[0]} in the state folder`)
     const kept = new Set([...Object.values(bob.tree()), ...bob.trash()])
     for (const bytes of this.dav.files.values()) kept.add(Buffer.from(bytes).toString())
@@ -251,7 +249,10 @@ export class Besieged {
   private surroundings(): string {
     const names = fs.readdirSync(this.base, { recursive: true, encoding: 'utf8' })
     const outside = names.filter((name) => name !== 'bob' && !name.startsWith('bob/'))
-    return `${outside.sort().join(' ')} ${fs.readFileSync(path.join(this.base, 'canary.txt'), 'utf8')}`
+    const contents = ['canary.txt', 'bob/.davit/marker'].map((name) =>
+      fs.readFileSync(path.join(this.base, name), 'utf8'),
+    )
+    return [...outside.sort(), ...contents].join(' ')
   }
 
   private stateFiles(): string[] {

@@ -1,14 +1,18 @@
 /** What fuzzing has found once, each as one fixed case. */
+import fs from 'node:fs'
+import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { openCheckpoint } from '../../src/database/read-checkpoint.ts'
 import type { Operation } from '../../src/model/changeset.ts'
 import { DavitError } from '../../src/model/errors.ts'
-import { messageLengthMax } from '../../src/model/limits.ts'
+import { checkpointBytesMax, messageLengthMax } from '../../src/model/limits.ts'
 import { Author, candidate, conflictId, fileId, put } from './author.ts'
 import { CheckpointForge } from './hostile-checkpoints.ts'
 import type { Kind } from './kind.ts'
 import { decoderKinds } from './kinds.ts'
 import { storeKinds } from './kinds-store.ts'
 import { complaintOf } from './run.ts'
+import { makeScratchFolder } from './scratch.ts'
 
 const kinds = decoderKinds()
 afterAll(async () => {
@@ -99,6 +103,27 @@ describe('what no checkpoint could hold', () => {
 describe('an ignore file', () => {
   it('with a pattern that would take hours over a deep folder is refused by name', async () => {
     expect(await complaint('ignore-file', `${'a/**/'.repeat(12)}c`)).toBe(null)
+  })
+})
+
+describe('a checkpoint', () => {
+  it('that claims more than any may have, or that never ends, is refused unread', () => {
+    const folder = makeScratchFolder('sparse')
+    const file = path.join(folder, 'sparse.db')
+    const forge = new CheckpointForge(Author.ofSmallStore())
+    try {
+      fs.writeFileSync(file, forge.honest)
+      fs.truncateSync(file, 2 * checkpointBytesMax)
+      expect(() => openCheckpoint(file)).toThrow(/checkpoint is damaged: it is empty, cut off or too large/)
+      const endless = 'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS id FROM n'
+      fs.writeFileSync(file, forge.rewrite(`DROP TABLE files; CREATE VIEW files AS ${endless}`))
+      expect(() => openCheckpoint(file)).toThrow(
+        /checkpoint is damaged: its tables are not those of a checkpoint/,
+      )
+    } finally {
+      forge.close()
+      fs.rmSync(folder, { recursive: true })
+    }
   })
 })
 

@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly from: number
   readonly count: number
   /** Told before each object: for whoever watches from outside that nothing hangs. */
+  /** Told at once: a later object may end everything. */
+  readonly onFinding?: (finding: Finding) => void
   readonly onObject?: ((kind: string, number: number) => void) | undefined
 }
 
@@ -55,7 +57,9 @@ export async function run(
     const smallest = await makeSmaller(kind, object, first, () =>
       options.onObject?.(`${kind.name}-again`, number),
     )
-    findings.push({ kind: kind.name, seed, number, complaint, object, smallest })
+    const finding = { kind: kind.name, seed, number, complaint, object, smallest }
+    findings.push(finding)
+    options.onFinding?.(finding)
   }
 
   for (let start = from; start < from + count && findings.length < findingsMax; start += blockSize) {

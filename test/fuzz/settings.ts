@@ -43,16 +43,19 @@ export function progressNote(): ((kind: string, number: number) => void) | undef
   }
 }
 
-/** Keeps the object of each finding beside the others, and says how it is tried again. */
-export function report(findings: readonly Finding[], tried: Readonly<Record<string, number>>): void {
+/** Keeps the object of a finding, and says how it is tried again. */
+export function keep({ kind, seed, number, complaint, object, smallest }: Finding): void {
   const folder = process.env['DAVIT_FUZZ_FINDINGS']
   if (folder === undefined) return
   fs.mkdirSync(folder, { recursive: true })
-  for (const { kind, seed, number, complaint, object, smallest } of findings) {
-    const name = path.join(folder, `${kind}-${seed}-${number}`)
-    fs.writeFileSync(`${name}.object`, object)
-    fs.writeFileSync(`${name}.smallest`, smallest)
-    fs.writeFileSync(`${name}.txt`, `${kind}, seed ${seed}, number ${number}\n\n${complaint}\n`)
-  }
-  fs.writeFileSync(path.join(folder, 'tried.json'), JSON.stringify(tried))
+  const name = path.join(folder, `${kind}-${seed}-${number}`)
+  fs.writeFileSync(`${name}.object`, object)
+  fs.writeFileSync(`${name}.smallest`, smallest)
+  fs.writeFileSync(`${name}.txt`, `${kind}, seed ${seed}, number ${number}\n\n${complaint}\n`)
+}
+
+/** A finding as a failing test shows it. */
+export function shown({ kind, seed, number, complaint, smallest }: Finding): object {
+  const text = Buffer.from(smallest).toString().slice(0, 600)
+  return { kind, seed, number, complaint: complaint.slice(0, 1_500), smallest: text }
 }
