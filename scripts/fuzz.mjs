@@ -1,8 +1,8 @@
 // Hostile objects of every kind, as many as one likes:
 //   node scripts/fuzz.mjs [--objects N] [--seed S] [--from K] [--kind NAME[,NAME…]] [--end-to-end]
 // By default 100,000 objects for the decoders with seed 1. With --end-to-end each object is put into a store that a
-// whole instance syncs with. A number and its seed give the same object every time: --from K --objects 1 tries one
-// again. Exits with 1 when a promise was broken; the object and a smaller one that breaks the same are kept in
+// whole instance syncs with. A seed and a number give the same object every time (of the same kinds): --from K
+// --objects 1 tries one again. Exits with 1 when a promise was broken; the object and a smaller one that breaks the same are kept in
 // fuzz-findings/. It runs test/fuzz/*.test.ts by vitest, and watches from outside: an object that takes longer than a
 // minute is a hang, and more memory than 1.5 GB is too much.
 import { spawn } from 'node:child_process'
@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const hangMs = Number(process.env['H'] ?? 60_000)
+const hangMs = 60_000
 const memoryMbMax = 1_500
 const { values } = parseArgs({
   options: {
@@ -30,6 +30,7 @@ for (const name of ['objects', 'seed', 'from']) {
   }
 }
 
+const same = `${values['end-to-end'] ? ' --end-to-end' : ''}${values.kind === '' ? '' : ` --kind ${values.kind}`}`
 const root = fileURLToPath(new URL('..', import.meta.url))
 const findings = join(root, 'fuzz-findings')
 const folder = mkdtempSync(join(tmpdir(), 'davit-fuzz-progress-'))
@@ -77,7 +78,9 @@ function readNote() {
 
 function giveUp(complaint) {
   const [, number = ''] = last.trim().split(' ')
-  console.error(`\n${complaint}; try it again with: --seed ${values.seed} --from ${number} --objects 1`)
+  console.error(
+    `\n${complaint}; try it again with: --seed ${values.seed} --from ${number} --objects 1${same}`,
+  )
   process.exitCode = 1
   process.kill(-vitest.pid, 'SIGKILL')
 }

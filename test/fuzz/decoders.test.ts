@@ -17,7 +17,7 @@ test(
     try {
       const { findings, tried } = await run(kinds, { ...settings, onObject: progressNote(), onFinding: keep })
       expect(findings.map(shown)).toEqual([])
-      expect(Object.keys(tried).sort()).toEqual(kinds.map(({ name }) => name).sort())
+      if (!settings.isLong) expect(Object.keys(tried).sort()).toEqual(kinds.map(({ name }) => name).sort())
     } finally {
       for (const kind of all) await kind.close?.()
     }
