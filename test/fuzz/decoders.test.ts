@@ -3,11 +3,26 @@
  * which drives this file by environment variables.
  */
 import { expect, test } from 'vitest'
+import { Chance } from './chance.ts'
 import { decoderKinds } from './kinds.ts'
-import { run } from './run.ts'
+import { kindOf, run } from './run.ts'
 import { keep, progressNote, settingsFor, shown } from './settings.ts'
 
 const settings = settingsFor(12_000)
+
+test('a seed and a number give the same object each time', async () => {
+  const [first, second] = [decoderKinds(), decoderKinds()]
+  try {
+    for (let number = 0; number < 300; number++) {
+      const [one, two] = [first, second].map((kinds) =>
+        kindOf(kinds, 9, number).generate(new Chance(9, number).after()),
+      )
+      expect(Buffer.from(one as Uint8Array).equals(two as Uint8Array), `number ${number}`).toBe(true)
+    }
+  } finally {
+    for (const kind of [...first, ...second]) await kind.close?.()
+  }
+})
 
 test(
   'no object of any kind crashes, hangs, pollutes or is refused without a name',
