@@ -8,12 +8,11 @@ import type { ChainPoint } from '../model/changeset.ts'
 import type { Conflict } from '../model/conflict.ts'
 import { DavitError } from '../model/errors.ts'
 import type { FileState, Metadata, RemoteFile } from '../model/file-state.ts'
-import type { JsonValue } from '../model/json.ts'
+import { isInstant } from '../model/instant.ts'
+import { type JsonValue, unsafeJsonReason } from '../model/json.ts'
 import { candidatesMax, metadataBytesMax, pathBytesMax } from '../model/limits.ts'
 import type { ContentRow, FileVersion } from './database.ts'
 
-/** Lists and objects within each other in a JSON value. */
-const jsonDepthMax = 100
 const nameBytesMax = 255
 const timeBytesMax = 64
 /** A metadata field's name is part of its object. */
@@ -103,7 +102,7 @@ export function selectRows(table: CheckpointTable): string {
 export function damaged(detail: string, cause?: unknown): DavitError {
   return new DavitError('remote-damaged', `the checkpoint is damaged: ${detail}`, {
     action: 'ask',
-    hint: 'Nothing of it was taken. Any instance that still has the state writes a new one in time; until then the store is read by its changesets.',
+    hint: 'Nothing of it was taken. Any instance that still has the state writes a new one in time.',
     ...(cause === undefined ? {} : { cause }),
   })
 }
@@ -159,12 +158,12 @@ function readPath(row: Row): string {
 
 function readTime(row: Row, name: string): string {
   const value = readText(row, name)
-  if (Number.isNaN(Date.parse(value))) throw damaged(`${name} is no time`)
+  if (!isInstant(value)) throw damaged(`${name} is no time in UTC`)
   return value
 }
 
-/** Plain JSON within bounds. A key `__proto__` would become a prototype in the hands of careless code: refused. */
-function readJson(row: Row, name: string): JsonValue {
+/** Plain JSON by the rules of a changeset, which has to carry it again; there it stands as deep as `depth` in a line. */
+function readJson(row: Row, name: string, depth: number): JsonValue {
   const source = readText(row, name)
   let value: JsonValue
   try {
@@ -172,26 +171,22 @@ function readJson(row: Row, name: string): JsonValue {
   } catch (error) {
     throw damaged(`${name} is not JSON`, error)
   }
-  checkJson(value, name, 0)
+  const unsafe = unsafeJsonReason(value, depth)
+  if (unsafe !== null) throw damaged(`${name}: ${unsafe}`)
   return value
 }
 
-function checkJson(value: JsonValue, name: string, depth: number): void {
-  if (value === null || typeof value !== 'object') return
-  if (depth >= jsonDepthMax) throw damaged(`${name} is nested too deeply`)
-  if (!Array.isArray(value) && Object.hasOwn(value, '__proto__')) throw damaged(`${name} has a key __proto__`)
-  for (const item of Object.values(value)) checkJson(item as JsonValue, name, depth + 1)
-}
-
 function readMetadata(row: Row): Metadata {
-  const value = readJson(row, 'metadata')
+  const value = readJson(row, 'metadata', 2)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw damaged('metadata is no object')
+  if (Object.values(value).includes(null)) throw damaged('a metadata field says null')
   return value as Metadata
 }
 
 function readState(row: Row): FileState {
   const kind = oneOf(row, 'kind', ['file', 'folder'])
+  if (kind === 'folder') for (const name of ['size', 'executable', 'mtime_us']) readNumber(row, name, 0, 0)
   if ((kind === 'folder') !== isNull(row, 'hash')) throw damaged('a file has no hash, or a folder has one')
   return {
     path: readPath(row),
@@ -240,11 +235,11 @@ const candidatesShape = z
   .array(
     z.strictObject({
       instance: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
-      name: z.string().max(1_024),
+      name: z.string().max(512),
       hash: hashText,
       size: z.int().min(0),
       value: z.json().optional(),
-      at: z.string().max(timeBytesMax),
+      at: z.string().refine(isInstant),
     }),
   )
   .min(1)
@@ -252,8 +247,8 @@ const candidatesShape = z
   .refine((list) => new Set(list.map((candidate) => candidate.instance)).size === list.length)
 
 export function readConflict(row: Row, point: ChainPoint): Conflict {
-  const aspect = matching(row, 'aspect', /^(content$|metadata\.)/) as Conflict['aspect']
-  const candidates = candidatesShape.safeParse(readJson(row, 'candidates'))
+  const aspect = matching(row, 'aspect', /^(content$|metadata\.(?!__proto__$).)/s) as Conflict['aspect']
+  const candidates = candidatesShape.safeParse(readJson(row, 'candidates', 2))
   if (!candidates.success) throw damaged('the candidates of a conflict are malformed', candidates.error)
   if (isNull(row, 'base_hash') !== isNull(row, 'base_size'))
     throw damaged('the base of a conflict lacks its hash or its size')
@@ -268,7 +263,7 @@ export function readConflict(row: Row, point: ChainPoint): Conflict {
       : {
           hash: readHash(row, 'base_hash'),
           size: readNumber(row, 'base_size'),
-          ...(isNull(row, 'base_value') ? {} : { value: readJson(row, 'base_value') }),
+          ...(isNull(row, 'base_value') ? {} : { value: readJson(row, 'base_value', 3) }),
         },
     candidates: candidates.data as Conflict['candidates'],
     detectedAt: readTime(row, 'detected_at'),

@@ -414,7 +414,12 @@ function readFile(file: string): FileConfiguration {
   } catch (cause) {
     throw configurationError(`${file} cannot be read: ${reasonOf(cause)}`, cause)
   }
-  const document = parseDocument(source, { prettyErrors: true, uniqueKeys: true })
+  const document = parseDocument(source, {
+    prettyErrors: true,
+    uniqueKeys: true,
+    // What is wrong is told by the errors; nothing is printed past them.
+    logLevel: 'error',
+  })
   const [error] = document.errors
   if (error !== undefined)
     throw configurationError(`${file} is not valid YAML: ${error.message.split('\n')[0]}`, error)

@@ -1,5 +1,6 @@
 /** Errors by what the caller can do about them. Classified once, at the edge where they arise. */
 import type { JsonObject } from './json.ts'
+import { messageLengthMax } from './limits.ts'
 
 /** The closed list of error codes. Stable: programs match on them. */
 export type ErrorCode =
@@ -65,7 +66,7 @@ export class DavitError extends Error {
   readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(fitted(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'DavitError'
     this.code = code
     this.action = options.action
@@ -73,6 +74,13 @@ export class DavitError extends Error {
     this.details = options.details ?? {}
     this.retryAfterMs = options.retryAfterMs
   }
+}
+
+/** A message that quotes something long, such as a field's name of a megabyte, without its middle. */
+function fitted(message: string): string {
+  if (message.length <= messageLengthMax) return message
+  const kept = Math.floor((messageLengthMax - 1) / 2)
+  return `${message.slice(0, kept)}…${message.slice(-kept)}`.toWellFormed()
 }
 
 /** Whether an unknown thrown value is a DavitError, of one of these codes if any are given. */

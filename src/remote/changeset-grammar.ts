@@ -1,6 +1,7 @@
 /** The strict grammar of a changeset's lines. Paths are data here, hostile ones included: the engine judges them. */
 import { z } from 'zod'
 import type { ChangesetHeader, Operation } from '../model/changeset.ts'
+import { isInstant } from '../model/instant.ts'
 import { canonicalJson, type JsonValue } from '../model/json.ts'
 import {
   adoptsMax,
@@ -16,7 +17,7 @@ import { parseCheckpointName, parseContentName } from './layout.ts'
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
-const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/)
+const time = z.string().refine(isInstant, 'no time in UTC')
 const version = z.int().min(1).max(999_999_999_999)
 const size = z.int().min(0).max(fileBytesMax)
 const label = z.string().max(512)
@@ -24,6 +25,8 @@ const aspect = z.custom<'content' | `metadata.${string}`>(
   (value) =>
     typeof value === 'string' &&
     (value === 'content' || /^metadata\../s.test(value)) &&
+    // As a field of metadata it would be refused, and a resolution makes it one.
+    value !== 'metadata.__proto__' &&
     Buffer.byteLength(value) <= metadataBytesMax,
 )
 const path = z
@@ -74,7 +77,13 @@ const candidate = z.strictObject({
   value: jsonValue.optional(),
   at: time,
 })
-const candidates = z.array(candidate).max(candidatesMax)
+const candidates = z
+  .array(candidate)
+  .max(candidatesMax)
+  .refine(
+    (list) => new Set(list.map((side) => side.instance)).size === list.length,
+    'an instance speaks twice',
+  )
 const conflictId = z.string().regex(/^[0-9a-f]{32}$/)
 const conflictKind = z.enum(['edit', 'create', 'metadata'])
 

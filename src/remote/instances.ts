@@ -70,21 +70,21 @@ async function instanceFiles(context: StoreContext): Promise<string[]> {
 }
 
 async function readInstance(context: StoreContext, name: string): Promise<RemoteInstance | null> {
-  const response = await context.transport.request({
-    method: 'GET',
-    name: instancesFolder + name,
-    collectBytesMax: instanceFileBytesMax,
-  })
-  if (response.status !== 200 || isEncoded(response)) {
-    await response.discard()
-    return null
-  }
   try {
+    const response = await context.transport.request({
+      method: 'GET',
+      name: instancesFolder + name,
+      collectBytesMax: instanceFileBytesMax,
+    })
+    if (response.status !== 200 || isEncoded(response)) {
+      await response.discard()
+      return null
+    }
     const text = new TextDecoder().decode(await readBody(response, instanceFileBytesMax))
     const parsed = grammar.safeParse(JSON.parse(text))
     return parsed.success && parsed.data.id === parseInstanceName(name) ? parsed.data : null
   } catch (error) {
-    // Torn while it was written, or no JSON. Only a broken connection is worth telling.
+    // Torn while it was written, too long, or no JSON. Only a broken connection is worth telling.
     if (isDavitError(error, 'remote-unreachable')) throw error
     return null
   }

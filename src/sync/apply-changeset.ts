@@ -11,8 +11,9 @@ import { DavitError } from '../model/errors.ts'
 import type { EventDraft } from '../model/event.ts'
 import type { FileId, FileState, FileTriple, InstanceId } from '../model/file-state.ts'
 import { equalJson } from '../model/json.ts'
+import { candidatesMax } from '../model/limits.ts'
 import { changeConflict } from './change-conflict.ts'
-import { digestAfter } from './state-changes.ts'
+import { digestAfter, doubledPath } from './state-changes.ts'
 
 export interface ApplyOptions {
   readonly instance: InstanceId
@@ -36,6 +37,8 @@ export function applyChangeset(
     const { version } = changeset.point
     const at = { version, time: changeset.header.at }
     checkSet(changeset)
+    const doubled = doubledPath(database, changeset.operations)
+    if (doubled !== null) throw unfit(changeset, `puts a second file at '${doubled}'`)
     const digest = digestAfter(database, changeset.operations, at)
     if (digest !== changeset.header.digest) {
       throw new DavitError(
@@ -50,7 +53,7 @@ export function applyChangeset(
     }
     const replicaSet = database.chain.replicaSet()
     if (replicaSet !== null && replicaSet !== changeset.header.replicaSet) {
-      throw new DavitError('remote-foreign', 'the store belongs to another replica set', {
+      throw new DavitError('remote-foreign', `changeset ${version} is of another replica set`, {
         action: 'ask',
         hint: 'Check the URL. If the store was replaced on purpose, run `davit recover adopt`.',
         details: { expected: replicaSet, found: changeset.header.replicaSet },
@@ -87,13 +90,19 @@ function checkSet(changeset: Changeset): void {
                 : [`conflict ${operation.id}`]
     for (const key of keys) {
       if (names.has(key)) {
-        throw new DavitError('remote-damaged', `changeset ${changeset.point.version} names ${key} twice`, {
-          action: 'ask',
-        })
+        throw unfit(changeset, `names ${key} twice`)
       }
       names.add(key)
     }
   }
+}
+
+function unfit({ point }: Changeset, problem: string): DavitError {
+  return new DavitError('remote-damaged', `changeset ${point.version} ${problem}`, {
+    action: 'ask',
+    hint: 'The store was changed by something that does not follow its format; restore it from a backup.',
+    details: { version: point.version, hash: point.hash },
+  })
 }
 
 function applyOperation(
@@ -143,6 +152,11 @@ function applyOperation(
       if (conflict === null) {
         database.conflicts.resolve(operation.id, { strategy: 'equal', version, at: changeset.header.at })
       } else {
+        if (conflict.candidates.length > candidatesMax)
+          throw unfit(
+            changeset,
+            `brings conflict ${operation.id} to ${conflict.candidates.length} candidates`,
+          )
         database.conflicts.put(conflict)
       }
       // This instance's side stands in the conflict now: the committed state is what it starts from, and the

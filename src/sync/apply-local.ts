@@ -227,7 +227,8 @@ class Applier {
       await this.take(id, path, result)
       if (result.kind === 'done') this.placed.add(id)
     } catch (error) {
-      if (!isDavitError(error, 'remote-damaged', 'path-unsafe', 'file-unreadable')) throw error
+      // No room for this one, as large as it is or is said to be: smaller ones may still fit.
+      if (!isDavitError(error, 'remote-damaged', 'path-unsafe', 'file-unreadable', 'disk-full')) throw error
       this.state.skip(id, { path, code: error.code, detail: error.message })
     } finally {
       await staged?.discard()

@@ -3,7 +3,7 @@
  * the one rename that decides. Only what was won counts as agreed.
  */
 import type { ChainPoint, Changeset, ChangesetHash, ChangesetHeader, Operation } from '../model/changeset.ts'
-import { isDavitError } from '../model/errors.ts'
+import { DavitError, isDavitError } from '../model/errors.ts'
 import {
   adoptsMax,
   ancestorsMax,
@@ -12,7 +12,7 @@ import {
   uploadAttemptsMax,
 } from '../model/limits.ts'
 import { breathe, nowIso, type SyncContext } from './context.ts'
-import { digestAfter } from './state-changes.ts'
+import { digestAfter, doubledPath } from './state-changes.ts'
 import { hashAt, takeIn } from './take-in.ts'
 
 /** Set by the commit that made the store, until `format.json` was written (see maintenance). */
@@ -36,6 +36,11 @@ export async function commitOperations(
   const { chain } = database
   const parent = chain.point()
   if (parent === null) throw new Error('commit before joining a store')
+  const doubled = doubledPath(database, operations)
+  if (doubled !== null)
+    throw new DavitError('internal', `a second file was to be committed at '${doubled}'`, {
+      action: 'give-up',
+    })
   const version = parent.version + 1
   const at = nowIso(context)
   const instance = context.instance()

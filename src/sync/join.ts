@@ -2,10 +2,10 @@
  * Becoming a member of a store: from its newest checkpoint where there is one, else from its first changeset. What
  * stands in the workspace already is held against it afterwards, like any other difference of the trees.
  */
-import type { ChainPoint, ChangesetHeader } from '../model/changeset.ts'
+import type { ChainPoint, ChangesetHeader, CheckpointReference } from '../model/changeset.ts'
 import { emptyStorePoint } from '../model/changeset.ts'
 import { emptyDigest } from '../model/digest.ts'
-import { DavitError } from '../model/errors.ts'
+import { DavitError, isDavitError } from '../model/errors.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { applyAll, hashAt, joiningKey, type TakeInOptions } from './take-in.ts'
 
@@ -105,7 +105,7 @@ const rowsPerTransaction = 500
 async function loadCheckpoint(
   context: SyncContext,
   header: ChangesetHeader,
-  reference: NonNullable<ChangesetHeader['checkpoint']>,
+  reference: CheckpointReference,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { database, workspace, remote } = context
@@ -113,20 +113,21 @@ async function loadCheckpoint(
   try {
     await remote.readCheckpoint(reference, staged.sink, signal)
     await staged.finish({ durable: false })
+    // The chain says which state this must be: a checkpoint that agrees with nothing but itself is not taken.
+    const point = { version: reference.version, hash: reference.chainHash }
+    const { digest } = (await remote.readChangeset(point)).header
     const checkpoint = database.openCheckpoint(staged.path)
     try {
       const { meta } = checkpoint
       if (
         meta.replicaSet !== header.replicaSet ||
         meta.point.version !== reference.version ||
-        meta.point.hash !== reference.chainHash
+        meta.point.hash !== reference.chainHash ||
+        meta.digest !== digest
       ) {
-        throw new DavitError(
-          'remote-damaged',
-          `the checkpoint ${reference.name} is not of the version or replica set that the chain states`,
-          {
-            action: 'ask',
-          },
+        throw damaged(
+          reference,
+          'it is not of the version, the state or the replica set that the chain states',
         )
       }
       await inBlocks(context, checkpoint.files(), (file) => database.trees.putRemote(file), signal)
@@ -144,9 +145,21 @@ async function loadCheckpoint(
     } finally {
       checkpoint.close()
     }
+  } catch (error) {
+    // Whoever reads the file does not know what it is called in the store.
+    if (!isDavitError(error, 'remote-damaged') || error.message.includes(reference.name)) throw error
+    throw damaged(reference, error.message, error)
   } finally {
     await staged.discard()
   }
+}
+
+function damaged(reference: CheckpointReference, problem: string, cause?: unknown): DavitError {
+  return new DavitError('remote-damaged', `the checkpoint ${reference.name} cannot be used: ${problem}`, {
+    action: 'ask',
+    hint: 'Nothing of it was taken. Restore it from a backup of the server, or join again when another instance has written a new one.',
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 async function inBlocks<T>(

@@ -6,7 +6,7 @@ import type { Database } from '../database/database.ts'
 import type { Operation, StateDigest } from '../model/changeset.ts'
 import type { Conflict, ConflictId } from '../model/conflict.ts'
 import { changeDigest, type DigestEntry } from '../model/digest.ts'
-import type { ContentHash, FileId, FileState } from '../model/file-state.ts'
+import type { ContentHash, FileId, FilePath, FileState } from '../model/file-state.ts'
 import { changeConflict } from './change-conflict.ts'
 
 type Reading = Pick<Database, 'trees' | 'contents' | 'conflicts' | 'chain'>
@@ -75,4 +75,23 @@ export function digestAfter(
     }
   }
   return changeDigest(database.chain.digest(), { add, remove })
+}
+
+/**
+ * A path at which two live files would stand after these operations, each of which names its file and path once; `null`
+ * when there is none. Checked on both sides of a commit: no checkpoint could be made of such a state.
+ */
+export function doubledPath(
+  database: Pick<Database, 'trees'>,
+  operations: readonly Operation[],
+): FilePath | null {
+  const changed = new Set<FileId>()
+  for (const operation of operations)
+    if (operation.kind === 'put' || operation.kind === 'delete') changed.add(operation.id)
+  for (const operation of operations) {
+    if (operation.kind !== 'put') continue
+    const there = database.trees.remoteAt(operation.after.path)
+    if (there !== null && there.id !== operation.id && !changed.has(there.id)) return operation.after.path
+  }
+  return null
 }

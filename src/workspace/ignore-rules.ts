@@ -16,6 +16,8 @@ export const ignoreFileName = '.davitignore'
 /** Begins the names of files that must stand beside their target for a moment (other devices inside the workspace). */
 export const temporaryPrefix = '.davit-tmp-'
 const ignoreFileBytesMax = 1024 * 1024
+/** `**` before the end of one pattern. Each one multiplies the time for a path by the number of its folders. */
+const doubleStarsMax = 2
 
 export interface IgnoreRules {
   /** The rules as text, to hand them to a worker and to see whether they changed. */
@@ -70,10 +72,27 @@ export function readIgnoreSource(options: {
     options.calls ?? systemFileCalls,
     path.join(options.root, ignoreFileName),
   ).split(/\r?\n/)
+  const endless = lines.find(isEndless)
+  if (endless !== undefined)
+    throw new DavitError(
+      'file-unreadable',
+      `The pattern '${endless}' in ${ignoreFileName} would take too long to match.`,
+      {
+        action: 'ask',
+        hint: `Use '**' at most ${doubleStarsMax} times before the end of a pattern.`,
+        details: { path: ignoreFileName },
+      },
+    )
   return {
     patterns: [...options.patterns, ...lines].filter((line) => line.trim() !== '' && !line.startsWith('#')),
     own: inside ? [stateFolderName, relative] : [stateFolderName],
   }
+}
+
+/** The file is replicated: whoever may write a file must not be able to stop everybody's scans with one line. */
+function isEndless(pattern: string): boolean {
+  const segments = pattern.replace(/\/+\s*$/, '').split('/')
+  return segments.slice(0, -1).filter((segment) => /^!?\*\*$/.test(segment)).length > doubleStarsMax
 }
 
 function readIgnoreFile(calls: FileCalls, file: string): string {

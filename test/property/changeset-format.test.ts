@@ -70,7 +70,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     conflict: kind,
     aspect,
     base,
-    add: fc.array(candidate, { maxLength: 3 }),
+    add: fc.uniqueArray(candidate, { maxLength: 3, selector: ({ instance }) => instance }),
     remove: fc.array(fc.record({ instance: uuid, hash }), { maxLength: 3 }),
   }),
   fc.record({
@@ -84,7 +84,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       conflict: kind,
       aspect,
       base,
-      candidates: fc.array(candidate, { maxLength: 3 }),
+      candidates: fc.uniqueArray(candidate, { maxLength: 3, selector: ({ instance }) => instance }),
       detectedAt: time,
       version: fc.integer({ min: 1, max: 1000 }),
     }),

@@ -59,7 +59,7 @@ export interface TestClock extends Clock {
 }
 
 /** The machine's clock, since files get their times from it; pauses take no time but count. */
-function createTestClock(): TestClock {
+export function createTestClock(): TestClock {
   let ahead = 0
   return {
     now: () => realClock.now() + ahead,

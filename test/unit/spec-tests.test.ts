@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const specFolder = join(root, 'docs/spec')
 const decisionFolder = join(root, 'docs/decisions')
-const kinds = 'unit|property|integration|conformance|servers|simulation|e2e'
+const kinds = 'unit|property|integration|conformance|servers|simulation|e2e|fuzz'
 
 interface NamedTests {
   /** Below test/. */
