@@ -13,12 +13,14 @@ import {
   findConflictDifferences,
   findDifferences,
   findLosses,
+  findLostLabels,
   findStrayCandidates,
   findSurprises,
+  type Label,
   type Tree,
   type Violation,
 } from './oracle.ts'
-import { isUnanswered, type Label } from './programs.ts'
+import { isUnanswered } from './programs.ts'
 import type { Member } from './trouble.ts'
 
 /** From the end of gestures and trouble until everybody is idle and agrees. */
@@ -97,7 +99,7 @@ export async function check(input: CheckInput): Promise<CheckOutcome> {
         .filter(([id, path]) => !before.conflicts.has(id) && !wereInConflict.has(path) && !mayBeIgnored(path))
         .map(([, path]) => path),
     }),
-    ...(await checkIndexes(members, inConflict, input.labels)),
+    ...(await checkIndexes(members, inConflict, input)),
     ...(await verifyAll(members)),
     ...(await checkTraffic(members)),
     ...(await checkLogs(members)),
@@ -218,7 +220,7 @@ async function allPages<T>(serving: Member['serving'], path: string): Promise<T[
 async function checkIndexes(
   members: readonly Member[],
   inConflict: ReadonlySet<FilePath>,
-  labels: readonly Label[],
+  { history, labels }: CheckInput,
 ): Promise<Violation[]> {
   const violations: Violation[] = []
   let first: ReadonlyMap<string, FileView> | null = null
@@ -227,16 +229,8 @@ async function checkIndexes(
     const byId = new Map(files.map((file) => [file.id, file]))
     if (first === null) {
       first = byId
-      for (const { fileId, path, label, instance } of labels) {
-        const file = byId.get(fileId)
-        const has = file?.metadata['labels']
-        if (file !== undefined && !(Array.isArray(has) && has.includes(label)))
-          violations.push({
-            rule: 'S4',
-            path: file.path,
-            detail: `lost ${label}, put on ${path} in ${instance}`,
-          })
-      }
+      const labelled = new Map(files.map((file) => [file.id, { path: file.path, labels: labelsOf(file) }]))
+      violations.push(...findLostLabels(history, labels, labelled))
     }
     for (const id of new Set([...first.keys(), ...byId.keys()])) {
       const [here, there] = [first.get(id), byId.get(id)]
@@ -262,6 +256,11 @@ async function checkIndexes(
         violations.push({ rule: 'L8', path, detail: `${serving.name} has a problem: ${code}: ${detail}` })
   }
   return violations
+}
+
+function labelsOf({ metadata }: FileView): string[] {
+  const { labels } = metadata
+  return Array.isArray(labels) ? labels.map(String) : []
 }
 
 async function verifyAll(members: readonly Member[]): Promise<Violation[]> {

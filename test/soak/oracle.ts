@@ -46,6 +46,38 @@ export function findLosses(history: History, held: ReadonlySet<ContentHash>): Vi
     }))
 }
 
+/** A label that the API took, and what was done by the check before that. */
+export interface Label {
+  readonly instance: string
+  readonly fileId: string
+  readonly path: FilePath
+  readonly label: string
+  readonly afterGesture: number
+}
+
+/**
+ * S4: a label stays with its file. One whose file somebody deleted since the last check may have gone with it: a
+ * deletion wins over a label, and an edit that brings the file back may not have known the label.
+ */
+export function findLostLabels(
+  history: History,
+  labels: readonly Label[],
+  files: ReadonlyMap<string, { readonly path: FilePath; readonly labels: readonly string[] }>,
+): Violation[] {
+  return labels.flatMap(({ fileId, path, label, instance, afterGesture }) => {
+    const file = files.get(fileId)
+    if (file === undefined || file.labels.includes(label)) return []
+    const about = [...history.about(path), ...history.about(file.path)]
+    if (about.some((gesture) => gesture.number > afterGesture && deletes(gesture))) return []
+    return [{ rule: 'S4', path: file.path, detail: `lost ${label}, put on ${path} in ${instance}` }]
+  })
+}
+
+function deletes({ results, links }: Gesture): boolean {
+  const last = new Map(results.map(({ path, hash }) => [path, hash]))
+  return [...last].some(([path, hash]) => hash === null && !links.some(([from]) => from === path))
+}
+
 /** L1: the same at every path, but for those that are left out. */
 export function findDifferences(
   trees: ReadonlyMap<string, Tree>,
@@ -160,7 +192,7 @@ export function findSurprises(interval: Interval): Violation[] {
     } else if (is !== null) {
       if (was === null && !own.some(({ hash }) => hash !== null) && !givenName.test(path))
         violate('S5', 'it appeared, though nobody put anything there')
-      const last = own.findLast(({ hash }) => hash === null)
+      const last = own.at(-1)?.hash === null ? own.at(-1) : undefined
       // Whoever worked on the file elsewhere, under another name of it too, may not have heard of the deletion: that wins.
       const maySave = (touch: Touch) =>
         last !== undefined && (touch.instance !== last.instance || touch.gesture > last.gesture)

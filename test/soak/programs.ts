@@ -1,23 +1,15 @@
 /** What programs do through the HTTP API: labels, fields, resolutions, and runs that are waited for. */
 import type { ConflictView, FileView, Page } from '../../src/instance/instance.ts'
 import type { Random } from '../../src/model/clock.ts'
-import type { FilePath } from '../../src/model/file-state.ts'
 import type { RunSummary } from '../../src/model/run.ts'
 import { hashOf } from './contents.ts'
 import { filesOf, mayBeIgnored } from './crowd.ts'
 import { type History, resolver } from './history.ts'
+import type { Label } from './oracle.ts'
 import type { Serving } from './serving.ts'
 
 /** A run that is waited for takes less, while nothing disturbs it. */
 export const runMsMax = 120_000
-
-/** A label that the API took: it stays with its file. */
-export interface Label {
-  readonly instance: string
-  readonly fileId: string
-  readonly path: FilePath
-  readonly label: string
-}
 
 export interface RunSeen {
   readonly instance: string
@@ -29,6 +21,8 @@ export interface RunSeen {
 
 export class Programs {
   readonly labels: Label[] = []
+  /** The last gesture that the newest check knew. */
+  checkedUpTo = 0
   readonly counts = { labels: 0, resolutions: 0, refused: 0, runs: 0 }
   private readonly random: Random
   private readonly history: History
@@ -92,7 +86,8 @@ export class Programs {
     const answer = await one.call<FileView>('PATCH', `/files/${file.id}/metadata`, patch, condition)
     if (answer.status !== 200) return
     this.counts.labels += 1
-    this.labels.push({ instance: one.name, fileId: file.id, path: file.path, label })
+    const { checkedUpTo: afterGesture } = this
+    this.labels.push({ instance: one.name, fileId: file.id, path: file.path, label, afterGesture })
   }
 
   /** The same field everywhere, so that two instances come to disagree about it. */

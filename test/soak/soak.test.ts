@@ -11,6 +11,7 @@ import {
   findConflictDifferences,
   findDifferences,
   findLosses,
+  findLostLabels,
   findStrayCandidates,
   findSurprises,
   type Tree,
@@ -147,6 +148,21 @@ describe('a path', () => {
     expect(surprises(tree({ 'a.txt': 'old' }), tree({ 'b.txt': 'edited' }))).toEqual([])
   })
 
+  it('that was taken away and taken again by one gesture is no deletion', () => {
+    does('ben', { 'b.txt': 'work' })
+    const results = (['a.txt', 'b.txt'] as const).flatMap((path, index) => [
+      { path, hash: null },
+      { path, hash: hashOf(['two', 'one'][index] ?? '') },
+    ])
+    const links = [
+      ['a.txt', 'b.txt'],
+      ['b.txt', 'a.txt'],
+    ] as const
+    history.add({ instance: 'anna', what: 'swap', results, destroyed: [], links })
+    const before = tree({ 'a.txt': 'one', 'b.txt': 'two' })
+    expect(surprises(before, tree({ 'a.txt': 'two', 'b.txt': 'one' }))).toEqual([])
+  })
+
   it('that goes away, or goes back to an older content, although nobody did that, is noticed', () => {
     does('anna', { 'b.txt': 'new' })
     const before = tree({ 'a.txt': 'one', 'b.txt': 'old' })
@@ -187,6 +203,18 @@ describe('a path', () => {
     does('anna', { 'a.txt': null, 'b.txt': 'one' }, [['a.txt', 'b.txt']])
     expect(history.about('b.txt').map(({ number }) => number)).toEqual([1, 3])
   })
+})
+
+it('a label that is not on its file any more is lost, unless the file was deleted meanwhile', () => {
+  const label = { instance: 'anna', fileId: 'f', path: 'a.txt', label: 'seen', afterGesture: 0 }
+  const lost = (labels: string[]) =>
+    rules(findLostLabels(history, [label], new Map([['f', { path: 'b.txt', labels }]])))
+  does('ben', { 'a.txt': null, 'b.txt': 'text' }, [['a.txt', 'b.txt']])
+  does('ben', { 'b.txt': 'text, edited' })
+  expect(lost(['seen', 'other'])).toEqual([])
+  expect(lost(['other'])).toEqual(['S4 b.txt'])
+  does('cyd', { 'a.txt': null })
+  expect(lost(['other'])).toEqual([])
 })
 
 it('workspaces that differ are told, path by path', async () => {

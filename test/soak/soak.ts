@@ -177,7 +177,6 @@ class Soak {
     process.stdout.write(`${usageHeader}\n`)
 
     let agreed: Agreed = { tree: new Map(), conflicts: new Map() }
-    let checkedUpTo = 0
     const everybody = members.map(({ serving }) => serving)
     const chance = this.random(4)
     const endsAt = performance.now() + options.minutes * 60_000
@@ -194,14 +193,14 @@ class Soak {
         labels: programs.labels,
         cache: this.cache,
         before: agreed,
-        gestures: history.gestures.slice(checkedUpTo, upTo),
+        gestures: history.gestures.slice(programs.checkedUpTo, upTo),
       })
       this.slowestQuietMs = Math.max(this.slowestQuietMs, outcome.quietAfterMs)
       this.violations.push(...outcome.violations)
       await this.tellUsage(server, outcome)
       if (outcome.violations.length > 0 || isLast) break
       agreed = outcome.agreed
-      checkedUpTo = upTo
+      programs.checkedUpTo = upTo
       for (const { name } of everybody) history.acknowledge(name, upTo, (path) => !mayBeIgnored(path))
 
       const until = Math.min(endsAt, performance.now() + options.checkEveryMinutes * 60_000)
