@@ -353,7 +353,8 @@ class Simulation {
       instance.isSafe()
     }
     const chance = createChance(this.plan.seed, 'healing')
-    await this.waitUntil(world.nowMs + 10_000)
+    // Uploads that are slow enough may still be on their way from before.
+    await this.waitUntil(world.nowMs + 70_000)
     await world.run(() => this.underWay === 0 || this.failure !== null, stepsMax)
     if (this.failure !== null) throw this.failure
     for (let round = 0; ; round++) {
