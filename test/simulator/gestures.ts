@@ -117,7 +117,9 @@ export const gestures: Readonly<Record<(typeof gestureKinds)[number], Gesture>> 
   },
   metadata: (scene, instance, chance) => {
     if (!instance.isRunning) return
-    const path = person(scene, instance).anyFile(chance)
+    // Often the same file everywhere, so that people meet.
+    const [first] = [...person(scene, instance).files().keys()].sort()
+    const path = chance.happens(0.6) ? (first ?? null) : person(scene, instance).anyFile(chance)
     const row = path === null ? null : instance.index.trees.localAt(path)
     if (row === null) return
     const patch = chance.happens(0.5)

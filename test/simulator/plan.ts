@@ -110,9 +110,9 @@ const weights: Readonly<Record<EventKind, number>> = {
   slipIn: 6,
   outage: 2,
   snapshot: 2,
-  rollback: 1,
-  wipe: 0.3,
-  duplicateHead: 1,
+  rollback: 3,
+  wipe: 1,
+  duplicateHead: 3,
   forgeLock: 1,
   dropLock: 1,
   overwriteBlob: 1,
@@ -138,12 +138,13 @@ const rare: readonly EventKind[] = [
   'join',
 ]
 
+const often: ReadonlySet<EventKind> = new Set(['crash', 'slipIn', 'powerCut'])
+
 export function planOf(seed: number): Plan {
   const chance = createChance(seed, 'plan')
   const count = instanceCount(chance)
   const allowed = new Set<EventKind>([...gestureKinds, 'sync', 'restart', 'copyIndex', 'snapshot'])
-  for (const kind of rare)
-    if (chance.happens(kind === 'crash' || kind === 'slipIn' ? 0.4 : 0.12)) allowed.add(kind)
+  for (const kind of rare) if (chance.happens(often.has(kind) ? 0.4 : 0.15)) allowed.add(kind)
   if (!allowed.has('restoreIndex')) allowed.delete('copyIndex')
   if (!allowed.has('rollback')) allowed.delete('snapshot')
   const kinds = [...allowed]
@@ -182,6 +183,12 @@ export function planOf(seed: number): Plan {
       seed: chance.between(0, 2 ** 31),
     })
   }
+  // What is to be brought back has to be kept before.
+  const early = events[Math.floor(events.length / 3)]?.atMs ?? 0
+  if (allowed.has('rollback')) events.push({ atMs: early, kind: 'snapshot', who: 0, seed: 0 })
+  if (allowed.has('restoreIndex'))
+    for (let who = 0; who < count; who++) events.push({ atMs: early, kind: 'copyIndex', who, seed: 0 })
+  events.sort((left, right) => left.atMs - right.atMs)
   return {
     seed,
     instances,

@@ -373,14 +373,7 @@ class Simulation {
         this.living.every(({ index, engine }) => index.trees.counts().pending === 0 && engine.halt() === null)
       if (isQuiet) break
     }
-    for (const instance of this.harm.rotten.size > 0 ? this.living : []) {
-      // As a person does who was told of the damage.
-      const report = instance.doing(() =>
-        instance.engine.exclusively(() => verify(instance.context, { deep: true, repair: true })),
-      )
-      this.count(`repaired ${(await world.settle(report, stepsMax))?.repaired ?? 0}`)
-      for (const each of this.living) await this.syncOne(each, chance, false)
-    }
+    if (this.harm.rotten.size > 0) await this.repair(chance)
     await this.checkQuiet()
     checkAtRest({
       history: this.history,
@@ -392,6 +385,8 @@ class Simulation {
     })
     if (chance.happens(0.5)) await this.resolveAll(chance)
   }
+
+  private isRepairing = false
 
   private async syncOne(
     instance: SimulatedInstance,
@@ -418,9 +413,28 @@ class Simulation {
       await this.world.settle(instance.recover(choice), stepsMax)
       return false
     }
+    const isDamaged = this.harm.rolledBack || this.harm.rotten.size > 0
+    if (isDamaged && code === 'remote-damaged' && !this.isRepairing) {
+      // What was uploaded and not committed yet when the store was taken back is named by a later commit.
+      this.isRepairing = true
+      await this.repair(chance)
+      this.isRepairing = false
+      return false
+    }
     if (summary.outcome === 'halted')
       throw new Broken('L8', `${instance.name} asks a person: ${JSON.stringify(summary.error)}`)
     return false
+  }
+
+  /** As a person does who was told of damage in the store. */
+  private async repair(chance: ReturnType<typeof createChance>): Promise<void> {
+    for (const instance of this.living) {
+      const report = instance.doing(() =>
+        instance.engine.exclusively(() => verify(instance.context, { deep: true, repair: true })),
+      )
+      this.count(`repaired ${(await this.world.settle(report, stepsMax))?.repaired ?? 0}`)
+      for (const each of this.living) await this.syncOne(each, chance, false)
+    }
   }
 
   /** One further sync of each writes nothing and asks at most once for what it knows. */
