@@ -14,6 +14,7 @@ import { equalJson } from '../model/json.ts'
 import { candidatesMax } from '../model/limits.ts'
 import { changeConflict } from './change-conflict.ts'
 import { digestAfter, doubledPath } from './state-changes.ts'
+import { keepFromDeletion, noteUnseen } from './unseen-conflicts.ts'
 
 export interface ApplyOptions {
   readonly instance: InstanceId
@@ -67,9 +68,21 @@ export function applyChangeset(
     )
     const told = { ...options, own: options.own && !isResolution }
     for (const operation of changeset.operations) applyOperation(database, operation, changeset, told, events)
+    noteUnseen(database, openedHere(database, changeset))
     database.chain.append(changeset)
     return events
   })
+}
+
+/** Files that stand here, as far as is known, and of which this changeset tells a conflict. */
+function openedHere(database: Database, changeset: Changeset): FileId[] {
+  return changeset.operations.flatMap((operation) =>
+    operation.kind === 'conflict' &&
+    operation.add.length > 0 &&
+    database.trees.triple(operation.fileId).local !== null
+      ? [operation.fileId]
+      : [],
+  )
 }
 
 /** A changeset is applied as a set: each file, conflict and content is named once, and each path once. */
@@ -164,7 +177,7 @@ function applyOperation(
       if (options.own && operation.add.some((side) => side.instance === options.instance)) {
         const remote = trees.triple(operation.fileId).remote
         if (remote !== null && remote.deletedVersion === null) trees.putSynced(operation.fileId, remote.state)
-      } else events.push(...keepFromDeletion(database, operation))
+      } else if (operation.add.length > 0) events.push(...keepFromDeletion(database, operation))
       events.push({
         type:
           open === null ? 'conflict.detected' : conflict === null ? 'conflict.resolved' : 'conflict.updated',
@@ -262,19 +275,6 @@ function movedUp(local: FileState, synced: FileState, after: FileState): FileSta
     ...(local.executable === after.executable ? { executable: after.executable } : {}),
     metadata,
   }
-}
-
-/**
- * Deleting a file in conflict resolves it. Whoever deleted it before the conflict was known here decided nothing about
- * the side that comes in now: that is an edit against a deletion, and the edit wins.
- */
-function keepFromDeletion(database: Database, { fileId, path, add }: ConflictOperation): EventDraft[] {
-  const { local, synced } = database.trees.triple(fileId)
-  if (local !== null || synced === null || add.length === 0) return []
-  database.trees.putSynced(fileId, null)
-  const detail =
-    'Deleted here while it came to be in conflict elsewhere; the edits win and the file is restored.'
-  return [{ type: 'file.rescued', data: { fileId, path, rule: 'R6-edit-wins-restore', detail } }]
 }
 
 /**

@@ -28,6 +28,7 @@ import type { RunState, ScanScope } from './run-state.ts'
 import { joiningKey } from './take-in.ts'
 import { giveWay, type Turn, takeTurn } from './take-turn.ts'
 import { takeBackUnfinished } from './unfinished.ts'
+import { lookAtUnseen } from './unseen-conflicts.ts'
 import { forgetWrittenOut } from './verify-pulled.ts'
 
 export interface RunSteps {
@@ -59,6 +60,7 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
   const { database } = context
   await run.timed('scan', () => indexScope(context, run, steps.scan))
   steps.onScanned()
+  await lookAtUnseen(context, run)
 
   await syncScanned(context, run, steps)
   if (run.options.paths === null && !steps.dryRun) {
@@ -106,6 +108,7 @@ async function syncScanned(context: SyncContext, run: RunState, steps: RunSteps)
       if (pulled.count > 0) steps.onOthers()
       list = true
       await lookAgain(context, run)
+      await lookAtUnseen(context, run)
       await identifyAll(context)
       await checkDeletions(context, run)
       if (steps.dryRun) return await preview(context, run)

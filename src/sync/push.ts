@@ -16,6 +16,7 @@ import { breathe, nowIso, type SyncContext } from './context.ts'
 import { putOperation } from './put-operation.ts'
 import { requireRoot } from './require-root.ts'
 import type { RunState } from './run-state.ts'
+import { lookAtUnseen } from './unseen-conflicts.ts'
 
 /** A decision whose local half stands on the disk, and the file as the trees have it now. */
 export interface Planned {
@@ -67,6 +68,7 @@ export async function push(
     ]
     const result = await run.timed('commit', () => commitOperations(context, operations, run.options.signal))
     if (result.kind === 'lost') return 'lost'
+    await lookAtUnseen(context, run)
     run.notices.splice(0, told.length)
     await breathe()
     count(context, run, standing)

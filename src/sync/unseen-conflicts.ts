@@ -1,0 +1,57 @@
+/**
+ * A deletion resolves the conflicts that were known where it was made, and only those (decision 0012). A file may be
+ * gone from the disk before its conflict came in, and found missing only by the scan after it: whether it was there is
+ * looked up as soon as the conflict is known, and until then a deletion gives way.
+ */
+import type { Database } from '../database/database.ts'
+import type { EventDraft } from '../model/event.ts'
+import type { FileId, FilePath } from '../model/file-state.ts'
+import type { SyncContext } from './context.ts'
+import { indexWorkspace } from './index-workspace.ts'
+import type { RunState } from './run-state.ts'
+
+const unseenKey = 'sync.unseenConflicts'
+
+/** Within the transaction that opens the conflicts. */
+export function noteUnseen(database: Database, ids: readonly FileId[]): void {
+  if (ids.length > 0) database.settings.set(unseenKey, [...unseen(database), ...ids])
+}
+
+/** After whatever may have opened conflicts, before anything is planned on them; and first of all after a scan. */
+export async function lookAtUnseen(context: SyncContext, run: RunState): Promise<void> {
+  const { database, workspace } = context
+  const ids = unseen(database)
+  if (ids.length === 0) return
+  const missing: FilePath[] = []
+  for (const id of ids) {
+    const { local } = database.trees.triple(id)
+    if (local === null || local.absence !== null) continue
+    if ((await workspace.look(local.state.path)) === null) missing.push(local.state.path)
+  }
+  // A file that was only renamed is found, and keeps its id.
+  if (missing.length > 0) await indexWorkspace(context, run, missing)
+  database.transaction(() => {
+    for (const id of ids) {
+      for (const { path } of database.conflicts.ofFile(id).slice(0, 1))
+        context.emitAll(keepFromDeletion(database, { fileId: id, path }))
+    }
+    database.settings.set(unseenKey, null)
+  })
+}
+
+/** The edits win over a deletion that was made before this instance knew of their conflict: the file is restored. */
+export function keepFromDeletion(
+  database: Database,
+  { fileId, path }: { readonly fileId: FileId; readonly path: FilePath },
+): EventDraft[] {
+  const { local, synced } = database.trees.triple(fileId)
+  if (local !== null || synced === null) return []
+  database.trees.putSynced(fileId, null)
+  const detail =
+    'Deleted here while it came to be in conflict elsewhere; the edits win and the file is restored.'
+  return [{ type: 'file.rescued', data: { fileId, path, rule: 'R6-edit-wins-restore', detail } }]
+}
+
+function unseen(database: Database): FileId[] {
+  return (database.settings.get(unseenKey) as FileId[] | null) ?? []
+}

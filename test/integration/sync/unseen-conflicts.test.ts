@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { converge, openPair, syncInTurn } from '../../support/replica.ts'
+
+test('a deletion on disk that no scan had seen when its conflict came in does not take away the side that nobody saw', async () => {
+  for (const kind of ['create', 'edit'] as const) {
+    const { ann, bob } = await openPair(kind === 'edit' ? { z: 'base' } : { other: 'o' })
+    ann.write('z', 'by ann')
+    bob.write('z', 'by bob')
+    await syncInTurn(ann)
+    // Bob's run has sent his side and is about to tell the conflict; he deletes the file before he hears of it.
+    bob.network = (request, send) => {
+      if (request.method === 'MOVE' && request.name.startsWith('version/') && bob.read('z') !== null)
+        bob.remove('z')
+      return send(request)
+    }
+    await bob.sync()
+    bob.network = (request, send) => send(request)
+    await converge(ann, bob)
+    expect(ann.read('z'), kind).toBe('by ann')
+    expect(bob.read('z'), kind).toBe('by ann')
+    expect(bob.told('file.rescued'), kind).toMatchObject([{ path: 'z', rule: 'R6-edit-wins-restore' }])
+  }
+})
+
+test('a deletion after the conflict was told resolves it, as before', async () => {
+  const { ann, bob } = await openPair({ z: 'base' })
+  ann.write('z', 'by ann')
+  bob.write('z', 'by bob')
+  await syncInTurn(ann, bob)
+  expect(bob.conflict().path).toBe('z')
+  bob.remove('z')
+  await converge(bob, ann)
+  expect(ann.read('z')).toBeNull()
+})
