@@ -316,6 +316,8 @@ type ConflictOperation = Extract<Operation, { readonly kind: 'conflict' }>
 
 export interface RevertOptions {
   readonly instance: InstanceId
+  /** The version to which all is taken back: no entry that stands then is of a later one. */
+  readonly ancestor: number
   readonly undoSynced: boolean
   /** The candidate that the operation replaced or took away, as an earlier changeset had brought it. */
   readonly formerCandidate: (
@@ -347,12 +349,12 @@ function revertOperation(
     case 'put': {
       const before = operation.before === null ? null : stateBefore(operation.after, operation.before)
       if (before === null) trees.removeRemote(operation.id)
-      else putBack(database, operation.id, before, changeset)
+      else putBack(database, operation.id, before, options)
       if (options.undoSynced) undoSynced(database, operation.id, operation.after, before)
       return
     }
     case 'delete':
-      putBack(database, operation.id, operation.before, changeset)
+      putBack(database, operation.id, operation.before, options)
       if (options.undoSynced && trees.triple(operation.id).synced === null) {
         trees.putSynced(operation.id, operation.before)
       }
@@ -407,7 +409,7 @@ function revertConflict(
       aspect: operation.aspect,
       base: operation.base,
       detectedAt: open?.detectedAt ?? changeset.header.at,
-      version: changeset.point.version - 1,
+      version: options.ancestor,
       candidates,
     })
   }
@@ -442,11 +444,16 @@ export function startFromBase(
   })
 }
 
-function putBack(database: Database, id: FileId, state: FileState, changeset: Changeset): void {
+function putBack(
+  database: Database,
+  id: FileId,
+  state: FileState,
+  { ancestor: version }: Pick<RevertOptions, 'ancestor'>,
+): void {
   database.trees.putRemote({
     id,
     state,
-    version: changeset.point.version - 1,
+    version,
     deletedVersion: null,
     deletedAt: null,
   })

@@ -131,6 +131,7 @@ export async function takeOver(
       const isAdopted = adopted.has(changeset.point.hash)
       revertChangeset(database, changeset, {
         instance: context.instance().id,
+        ancestor: ancestor.version,
         undoSynced: !isAdopted,
         formerCandidate: (operation, side) => formerCandidate(context, changeset, operation.id, side),
       })

@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { RunSummary } from '../../../src/model/run.ts'
+import { recover } from '../../../src/sync/recover.ts'
 import {
   converge,
   expectWell,
@@ -209,6 +210,24 @@ test('a store rolled back to an older state halts, and republishing brings all o
     expect(replica.engine.halt()).toBeNull()
     expect(replica.conflicts()).toEqual([])
   }
+})
+
+test('what is taken back belongs to no later version than the one that it was taken back to', async () => {
+  const set = await openPair({ 'a.txt': 'a', 'b.txt': 'b' })
+  const { ann } = set
+  const restore = save(set)
+  for (const text of ['a2', 'a3', 'a4']) {
+    ann.write('a.txt', text)
+    await syncInTurn(ann)
+  }
+  ann.remove('b.txt')
+  await syncInTurn(ann)
+  restore()
+  expect((await ann.sync({ full: true })).outcome).toBe('halted')
+  await ann.engine.exclusively(() => recover(ann.context, 'republish'))
+  expect(ann.version()).toBe(1)
+  // A checkpoint with an entry of a later version than its own is refused by everybody.
+  expect(ann.database.trees.remotePage({ limit: 10 }).map(({ version }) => version)).toEqual([1, 1])
 })
 
 test('a store rolled back can be adopted: what only exists here is kept and committed as new', async () => {
