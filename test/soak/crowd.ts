@@ -9,7 +9,7 @@ import type { Serving } from './serving.ts'
 
 /** Names that some `.davitignore` of the soak covers: nothing is said about what becomes of them. */
 export function mayBeIgnored(path: FilePath): boolean {
-  return /(^|\/)scratch(\/|$)|\.(tmp|bak)$/.test(path)
+  return /(^|\/)scratch(\/|$)|\.(tmp|bak)(\/|$)/.test(path)
 }
 
 const ignoreLines = ['*.tmp', '*.bak', 'scratch/']
