@@ -4,7 +4,7 @@
  */
 import './hurry.mjs'
 import { availableParallelism } from 'node:os'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { Chance } from './chance.ts'
 import type { CrashAt } from './killed-command.ts'
 import {
@@ -30,6 +30,9 @@ const recoveries = number('RECOVERY', 0)
 const restartsAsProcess = isAll && CRASH_POINTS_INSIDE === undefined
 /** Where not all of them are tried: so many scenarios, and so many points of each. */
 const sample = { scenarios: 5, points: 5 }
+
+// Each test runs the command some dozens of times.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 })
 
 let stage: Stage
 let hasFailed = false

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 
-const seeds = process.env['DAVIT_SIMULATE_SEEDS'] ?? '2000'
+const seeds = process.env['DAVIT_SIMULATE_SEEDS'] ?? '500'
 
 test('no promise is broken in any of the seeds, and each of them leaves one trace', () => {
   const { status, stdout, stderr } = spawnSync(
