@@ -169,6 +169,9 @@ class Simulation {
             this.failure ??= error as Error
           }
         },
+        deletedTooMuch: (who, what) => {
+          this.failure ??= new Broken('S15', `${who.name} ${what} and asked nobody`)
+        },
       },
     })
     this.instances.push(instance)
