@@ -30,6 +30,7 @@ import type { Workspace, WorkspaceChange } from '../../src/workspace/workspace.t
 import { type Chance, createChance } from './chance.ts'
 import { createSimulatedDisk, type SimulatedDisk } from './disk.ts'
 import { type ClockSettings, createInstanceClock, guarded, Killed, Process } from './killable.ts'
+import { Removals } from './removals.ts'
 import type { SimulatedServer } from './server.ts'
 import type { Trace } from './trace.ts'
 import type { World } from './world.ts'
@@ -59,6 +60,8 @@ export interface InstanceSettings {
 /** Told of what an instance takes for settled. */
 export interface ChainObserver {
   appended(instance: SimulatedInstance, changeset: Changeset, isOwn: boolean): void
+  /** A run deleted more than it may without a person. */
+  deletedTooMuch(instance: SimulatedInstance, what: string): void
 }
 
 interface Session {
@@ -105,6 +108,9 @@ export class SimulatedInstance {
   private boots = 0
   private slip: { left: number; readonly act: () => void } | null = null
   private starts = 0
+  /** A person let pass whatever is deleted. */
+  private isGuardLifted = false
+  private readonly removals: Removals
   private session: Session | null = null
   private database: Database
   private readonly indexFile: string
@@ -126,6 +132,7 @@ export class SimulatedInstance {
   }) {
     const { settings, seed, world } = options
     this.settings = settings
+    this.removals = new Removals(settings.maxDelete)
     this.name = settings.name
     this.seed = seed
     this.world = world
@@ -323,6 +330,7 @@ export class SimulatedInstance {
   /** `null`: it was killed before the run had ended. */
   sync(request: Partial<RunRequest> = {}): Promise<RunSummary | null> {
     const { process, engine } = this.running()
+    if (request.force === true) this.isGuardLifted = true
     const work = async () => {
       const summary = await process.answer(engine.request({ trigger: 'command', ...request }).finished)
       this.trace.note(this.name, `run ended: ${summary.outcome} at ${summary.version}`)
@@ -390,7 +398,16 @@ export class SimulatedInstance {
 
   private emit(event: EventDraft): void {
     this.events.push(event)
+    this.watchRemovals(event)
     if (event.type !== 'sync.progress') this.trace.note(this.name, `${event.type} ${shortened(event.data)}`)
+  }
+
+  private watchRemovals({ type, data }: EventDraft): void {
+    if (type === 'sync.started') this.removals.begins(this.database)
+    else if (type === 'sync.completed' || type === 'sync.failed' || type === 'sync.halted') {
+      const what = this.removals.ends(this.database, data['summary'] as unknown as RunSummary)
+      if (what !== null && !this.isGuardLifted) this.observer.deletedTooMuch(this, what)
+    }
   }
 
   private watch(process: Process, listener: (change: WorkspaceChange) => void) {
@@ -427,7 +444,10 @@ export class SimulatedInstance {
       'chain.append': (original) => (changeset: Changeset) => {
         const isOwn = this.database.chain.attempts().some(({ point }) => point.hash === changeset.point.hash)
         ;(original as (changeset: Changeset) => void)(changeset)
-        told.push(() => this.observer.appended(this, changeset, isOwn))
+        told.push(() => {
+          this.removals.applied(this.database, changeset, isOwn)
+          this.observer.appended(this, changeset, isOwn)
+        })
       },
       makeDurable: (original) => () => {
         process.step()

@@ -5,6 +5,7 @@
  *   --log                prints what happened (one seed), minimised when it fails
  *   --twice N            every N-th seed is run twice (default 100; 1: all; 0: none)
  *   --jobs J             processes (default: one for each core)
+ *   --no-minimise        of a failing seed only the number and what it breaks, as soon as it is found
  *   --coverage           counts what was run through; what never was fails
  *
  * Exit codes: 0 no violation, 1 a violation, 2 wrong usage.
@@ -28,7 +29,7 @@ function say(text: string): void {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nusage: simulate [--seeds N] [--seed S] [--log] [--twice N] [--jobs J] [--coverage]\n`,
+    `${problem}\nusage: simulate [--seeds N] [--seed S] [--log] [--twice N] [--jobs J] [--no-minimise] [--coverage]\n`,
   )
   process.exit(2)
 }
@@ -51,6 +52,7 @@ function readArguments() {
         twice: { type: 'string' },
         jobs: { type: 'string' },
         coverage: { type: 'boolean', default: false },
+        'no-minimise': { type: 'boolean', default: false },
       },
     }).values
   } catch (error) {
@@ -96,6 +98,7 @@ async function runMany(options: {
   readonly twiceEvery: number
   readonly jobs: number
   readonly coverage: boolean
+  readonly minimise: boolean
 }): Promise<number> {
   const startedAt = performance.now()
   const counts = new Map<string, number>()
@@ -152,6 +155,7 @@ async function runMany(options: {
   const found = failure as Report['failure']
   if (found !== null) {
     say(`seed ${found.seed} breaks ${found.invariant}: ${found.detail}`)
+    if (!options.minimise) return 1
     watchImmediates()
     watchRejections()
     watchRejections()
@@ -183,4 +187,5 @@ process.exitCode =
         twiceEvery: wholeNumber('twice', given.twice, 100),
         jobs,
         coverage: given.coverage,
+        minimise: !given['no-minimise'],
       })
