@@ -307,17 +307,22 @@ async function answerAtOnce(book: ChangesetBook, request: TransportRequest): Pro
   }
 }
 
-/** Tells what was acknowledged; writes every changeset into the book; makes nonces that depend on nothing else. */
+/** Tells what was acknowledged; writes every changeset into the book; makes nonces that depend on that alone. */
 function withNotes(
   remote: Remote,
   { ground, beginning, tell }: { ground: Ground; beginning: Beginning; tell: (told: Told) => void },
 ): Remote {
   const { book } = ground
   const own = new Set<string>()
+  const made = new Map<string, number>()
   const noting: Pick<Remote, 'encodeChangeset' | 'commit'> = {
     encodeChangeset(header, operations) {
       const { nonce: _, ...rest } = header
-      const seed = `${beginning.writer} ${beginning.life} ${JSON.stringify([rest, operations])}`
+      const same = `${beginning.writer} ${beginning.life} ${JSON.stringify([rest, operations])}`
+      // What is made again after a doubtful upload has another nonce, and so another name.
+      const number = (made.get(same) ?? 0) + 1
+      made.set(same, number)
+      const seed = number === 1 ? same : `${same} ${number}`
       const nonce = createHash('sha256').update(seed).digest('hex').slice(0, 32)
       const encoded = remote.encodeChangeset({ ...header, nonce }, operations)
       if (own.has(encoded.point.hash)) book.repeated += 1
