@@ -93,7 +93,7 @@ function examineName(bytes: Uint8Array): void {
 function examinePath(bytes: Uint8Array): void {
   const target = Buffer.from(bytes).toString('utf16le')
   if (unsafePathReason(target) !== null) return
-  const root = '/work/space'
+  const root = '/home/space'
   const resolved = path.posix.resolve(root, target)
   expectThat(resolved === `${root}/${target}`, `it resolves to ${resolved}`)
   const first = (target.split('/')[0] ?? '').normalize('NFKC').toLowerCase()
