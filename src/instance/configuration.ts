@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { DavitError } from '../model/errors.ts'
+import { configurationCharactersMax } from '../model/limits.ts'
 import { stateFolderName } from '../model/path.ts'
 import { parseMaxDelete } from '../reconcile/deletion-guard.ts'
 
@@ -414,6 +415,9 @@ function readFile(file: string): FileConfiguration {
   } catch (cause) {
     throw configurationError(`${file} cannot be read: ${reasonOf(cause)}`, cause)
   }
+  // Reading YAML takes time with the square of its nesting: seconds at this size, minutes at ten times as much.
+  if (source.length > configurationCharactersMax)
+    throw configurationError(`${file} has more than ${configurationCharactersMax} characters`, undefined)
   const document = parseDocument(source, {
     prettyErrors: true,
     uniqueKeys: true,

@@ -100,6 +100,13 @@ describe('what no checkpoint could hold', () => {
   }
 })
 
+describe('a configuration', () => {
+  it('that nests a hundred thousand deep is refused at once', async () => {
+    const deep = '{"a":'.repeat(100_000)
+    expect(await complaint('configuration', `remote: ${deep}1${'}'.repeat(100_000)}\n`)).toBe(null)
+  })
+})
+
 describe('an ignore file', () => {
   it('with a pattern that would take hours over a deep folder is refused by name', async () => {
     expect(await complaint('ignore-file', `${'a/**/'.repeat(12)}c`)).toBe(null)
