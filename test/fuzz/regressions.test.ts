@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openCheckpoint, readCheckpointToTheEnd } from '../../src/database/read-checkpoint.ts'
+import { nestsDeeper } from '../../src/instance/yaml-depth.ts'
 import type { Operation } from '../../src/model/changeset.ts'
 import { DavitError } from '../../src/model/errors.ts'
 import { checkpointBytesMax, messageLengthMax } from '../../src/model/limits.ts'
@@ -105,6 +106,14 @@ describe('a configuration', () => {
     const deep = '{"a":'.repeat(100_000)
     expect(await complaint('configuration', `remote: ${deep}1${'}'.repeat(100_000)}\n`)).toBe(null)
   })
+
+  it.each(['? ', '[', '- ', '{a: ', '[? '])(
+    'of %s a thousand times over is refused for its depth',
+    (text) => {
+      expect(nestsDeeper(text.repeat(1_000), 20)).toBe(true)
+      expect(nestsDeeper(text.repeat(5), 20)).toBe(false)
+    },
+  )
 })
 
 describe('an ignore file', () => {
