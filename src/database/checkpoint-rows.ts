@@ -152,6 +152,7 @@ function oneOf<T extends string>(row: Row, name: string, values: readonly T[]): 
 
 function readPath(row: Row): string {
   const path = readText(row, 'path')
+  if (path === '') throw damaged('a path is empty')
   if (path.includes('\0')) throw damaged('a path contains a NUL character')
   return path
 }

@@ -8,8 +8,10 @@ import { dirname, join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { DavitError } from '../model/errors.ts'
+import { configurationCharactersMax, configurationDepthMax } from '../model/limits.ts'
 import { stateFolderName } from '../model/path.ts'
 import { parseMaxDelete } from '../reconcile/deletion-guard.ts'
+import { nestsDeeper } from './yaml-depth.ts'
 
 /** What an instance runs with. Paths are absolute, times in milliseconds, rates in bytes per second. */
 export interface Configuration {
@@ -414,6 +416,10 @@ function readFile(file: string): FileConfiguration {
   } catch (cause) {
     throw configurationError(`${file} cannot be read: ${reasonOf(cause)}`, cause)
   }
+  if (source.length > configurationCharactersMax)
+    throw configurationError(`${file} has more than ${configurationCharactersMax} characters`, undefined)
+  if (nestsDeeper(source, configurationDepthMax))
+    throw configurationError(`${file} nests deeper than ${configurationDepthMax} levels`, undefined)
   const document = parseDocument(source, {
     prettyErrors: true,
     uniqueKeys: true,

@@ -52,6 +52,9 @@ export const mergeComparisonsMax = 20_000_000
 /** A lease of the maintenance lock, in milliseconds. */
 export const lockLeaseMs = 60_000
 
+/** `davit.yml`, in characters, and lists and maps within each other in it. */
+export const configurationCharactersMax = 64 * 1024
+export const configurationDepthMax = 20
 /** An error's message, in characters: a sentence, also when it quotes what somebody wrote. */
 export const messageLengthMax = 2_000
 /** Hashes of orphans that one changeset takes in. */

@@ -149,7 +149,7 @@ const header = z
     format: z.literal(1),
     version,
     parent: hash,
-    replicaSet: z.string().min(1).max(128),
+    replicaSet: z.string().regex(/^[0-9a-z-]{1,128}$/),
     instance: z.strictObject({ id: uuid, name: label, incarnation: z.string().max(128) }),
     nonce: z.string().regex(/^[0-9a-f]{16,128}$/),
     at: time,

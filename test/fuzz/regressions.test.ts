@@ -2,7 +2,8 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { openCheckpoint } from '../../src/database/read-checkpoint.ts'
+import { openCheckpoint, readCheckpointToTheEnd } from '../../src/database/read-checkpoint.ts'
+import { nestsDeeper } from '../../src/instance/yaml-depth.ts'
 import type { Operation } from '../../src/model/changeset.ts'
 import { DavitError } from '../../src/model/errors.ts'
 import { checkpointBytesMax, messageLengthMax } from '../../src/model/limits.ts'
@@ -100,6 +101,21 @@ describe('what no checkpoint could hold', () => {
   }
 })
 
+describe('a configuration', () => {
+  it('that nests a hundred thousand deep is refused at once', async () => {
+    const deep = '{"a":'.repeat(100_000)
+    expect(await complaint('configuration', `remote: ${deep}1${'}'.repeat(100_000)}\n`)).toBe(null)
+  })
+
+  it.each(['? ', '[', '- ', '{a: ', '[? '])(
+    'of %s a thousand times over is refused for its depth',
+    (text) => {
+      expect(nestsDeeper(text.repeat(1_000), 20)).toBe(true)
+      expect(nestsDeeper(text.repeat(5), 20)).toBe(false)
+    },
+  )
+})
+
 describe('an ignore file', () => {
   it('with a pattern that would take hours over a deep folder is refused by name', async () => {
     expect(await complaint('ignore-file', `${'a/**/'.repeat(12)}c`)).toBe(null)
@@ -120,6 +136,35 @@ describe('a checkpoint', () => {
       expect(() => openCheckpoint(file)).toThrow(
         /checkpoint is damaged: its tables are not those of a checkpoint/,
       )
+    } finally {
+      forge.close()
+      fs.rmSync(folder, { recursive: true })
+    }
+  })
+})
+
+describe('what no changeset could carry', () => {
+  const rows = [
+    ['an empty path', "UPDATE files SET path = '' WHERE path = 'a.txt'"],
+    ['a time in another form', "UPDATE files SET deleted_at = 'yesterday' WHERE deleted_at IS NOT NULL"],
+    ['a lone surrogate', `UPDATE files SET metadata = '{"t":"\\ud800"}' WHERE path = 'a.txt'`],
+    ['a number that there is not', `UPDATE files SET metadata = '{"n":1e999}' WHERE path = 'a.txt'`],
+    ['a field that says null', `UPDATE files SET metadata = '{"n":null}' WHERE path = 'a.txt'`],
+    [
+      'deep nesting',
+      `UPDATE files SET metadata = '{"n":${'['.repeat(40)}${']'.repeat(40)}}' WHERE path = 'a.txt'`,
+    ],
+    ['a folder with a size', "UPDATE files SET size = 1 WHERE kind = 'folder'"],
+    ['a conflict about a field called __proto__', "UPDATE conflicts SET aspect = 'metadata.__proto__'"],
+  ] as const
+
+  it.each(rows)('is refused in a checkpoint: %s', (_, statement) => {
+    const folder = makeScratchFolder('rows')
+    const forge = new CheckpointForge(Author.ofSmallStore())
+    try {
+      const file = path.join(folder, 'forged.db')
+      fs.writeFileSync(file, forge.change(statement))
+      expect(() => readCheckpointToTheEnd(file)).toThrow(/^the checkpoint is damaged/)
     } finally {
       forge.close()
       fs.rmSync(folder, { recursive: true })
