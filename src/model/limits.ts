@@ -51,7 +51,6 @@ export const mergeTextBytesMax = 8 * 1024 * 1024
 export const mergeComparisonsMax = 20_000_000
 /** A lease of the maintenance lock, in milliseconds. */
 export const lockLeaseMs = 60_000
-
 /** `davit.yml`, in characters, and lists and maps within each other in it. */
 export const configurationCharactersMax = 64 * 1024
 export const configurationDepthMax = 20

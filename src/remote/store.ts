@@ -14,7 +14,7 @@ import {
   lockFolder,
   versionFolder,
 } from './layout.ts'
-import { nearestFolder } from './list-collection.ts'
+import { listCollection, nearestFolder } from './list-collection.ts'
 import { requestUrl, type TransportRequest } from './transport.ts'
 
 export async function createStore(context: StoreContext, folders: Folders): Promise<void> {
@@ -44,8 +44,8 @@ async function makeRoot(context: StoreContext): Promise<void> {
   for (let above = from - 1; above >= 0; above--) {
     const request: TransportRequest = { method: 'MKCOL', name: '', above }
     const response = await makeCollection(context, request)
-    // 405: somebody else was quicker.
-    if (!isSuccess(response.status) && response.status !== 405) {
+    // 405: somebody else was quicker. So may others have been whom Apache tells by a 403, and some by a 409 or 500.
+    if (!isSuccess(response.status) && response.status !== 405 && !(await isThere(context, above))) {
       const error = answerError(context, request, response, '201')
       if (error.code !== 'remote-unexpected') throw error
       throw new DavitError('remote-missing', error.message, {
@@ -53,6 +53,17 @@ async function makeRoot(context: StoreContext): Promise<void> {
         hint: `Create the folder ${requestUrl(context.transport, { name: '', above })} on the server, or correct the URL of the remote.`,
       })
     }
+  }
+}
+
+async function isThere(context: StoreContext, above: number): Promise<boolean> {
+  try {
+    const found = await listCollection(context, { name: '', above, depth: '0' })
+    return found.kind === 'listed' && found.hasOwn
+  } catch (error) {
+    // The refusal of the MKCOL says more than this one.
+    if (isDavitError(error, 'remote-unauthorized', 'remote-unexpected')) return false
+    throw error
   }
 }
 

@@ -1,4 +1,6 @@
 /** How quick the server is, as far as one client feels it. */
+import { isDavitError } from '../../model/errors.ts'
+import { probeAttemptsMax } from '../../model/limits.ts'
 import { headContent } from '../layout.ts'
 import { ask, list, type ProbeContext, put } from './client.ts'
 import type { PaceFacts, Spread } from './facts.ts'
@@ -47,13 +49,26 @@ export async function probePace(
   }
 }
 
+/** `null` when the whole body never came: lost answers are not what is measured here. */
 async function downloadRate(context: ProbeContext, largest: LargestUpload): Promise<number | null> {
-  const { clock, clients, signal } = context
-  const startedAt = clock.monotonic()
-  const response = await clients[0]?.request({ method: 'GET', name: largest.name, signal })
-  let bytes = 0
-  for await (const chunk of response?.body ?? []) bytes += chunk.length
-  return bytes === largest.bytes ? rate(bytes, clock.monotonic() - startedAt) : null
+  for (let attempt = 1; attempt <= probeAttemptsMax; attempt++) {
+    const startedAt = context.clock.monotonic()
+    if (await isDownloaded(context, largest))
+      return rate(largest.bytes, context.clock.monotonic() - startedAt)
+  }
+  return null
+}
+
+async function isDownloaded({ clients, signal }: ProbeContext, { name, bytes }: LargestUpload) {
+  try {
+    const response = await clients[0]?.request({ method: 'GET', name, signal })
+    let seen = 0
+    for await (const chunk of response?.body ?? []) seen += chunk.length
+    return seen === bytes
+  } catch (error) {
+    if (signal.aborted || !isDavitError(error, 'remote-unreachable')) throw error
+    return false
+  }
 }
 
 function rate(bytes: number, ms: number): number {

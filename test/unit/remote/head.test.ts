@@ -129,3 +129,25 @@ it('a store is made under folders that are missing too, and not where nothing an
   })
   await expect(clock.run(refused.createStore())).rejects.toMatchObject({ code: 'remote-unexpected' })
 })
+
+it.each([403, 409, 500])(
+  'a creator who comes second finds the folder made, though the server answers %i',
+  async (status) => {
+    const server = createMemoryDav({ root: 'dav/store', bare: true })
+    const clock = createVirtualClock()
+    const random = createSeededRandom(1)
+    const inner = server.connect()
+    const other = server.connect()
+    const transport: Transport = {
+      ...inner,
+      request: async (request) => {
+        if (request.method !== 'MKCOL' || request.name !== '') return inner.request(request)
+        await other.request(request)
+        return answerOf(status)
+      },
+    }
+    const options = { clock, random, instance: () => ({ id: random.uuid(), name: 'x' }) }
+    await clock.run(openWebdavRemote({ transport, ...options }).createStore())
+    expect(server.files.has(`dav/store/${headName(emptyStorePoint)}`)).toBe(true)
+  },
+)

@@ -318,6 +318,20 @@ describe('a server is safe', () => {
     expect(worst(report)).toEqual([])
   })
 
+  it('whose largest download is cut once, which is then measured again, or always, which is not a pace', async () => {
+    for (const cuts of [1, Number.POSITIVE_INFINITY]) {
+      let seen = 0
+      const cutting = between(async (request, pass) => {
+        if (request.method === 'GET' && request.name.includes('/body-') && ++seen <= cuts)
+          throw new DavitError('remote-unreachable', 'the connection was cut', { action: 'retry' })
+        return pass()
+      })
+      const report = await probe(createMemoryDav(), cutting)
+      expect(worst(report)).toEqual([])
+      expect(report.facts.pace?.downloadRate === null).toBe(cuts > 1)
+    }
+  })
+
   it('that takes a Destination without a host only', async () => {
     const refusesDestination = { form: 'absolute', status: 502 } as const
     const report = await probe(createMemoryDav({ refusesDestination }))
