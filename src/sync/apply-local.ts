@@ -94,7 +94,7 @@ class Applier {
     const { durableFilesMax } = this.context.settings
     const isDurable = places.length <= durableFilesMax
     const movesDurably = steps.filter(({ kind }) => kind === 'move').length <= durableFilesMax
-    if (!isDurable) this.listPulled(places)
+    if (!isDurable) this.listPulled(places.filter(({ id }) => !this.isMerged(id)))
     this.listArriving(places)
     this.isNoted = noteUnfinished(this.context, steps, this.stamps)
     await breathe()
@@ -198,7 +198,8 @@ class Applier {
         await this.take(step.id, step.path, await workspace.makeFolder(step.path))
         return
       case 'place':
-        await this.place(step.id, step.path, isDurable)
+        // What was merged lies nowhere else yet: it could not be fetched again.
+        await this.place(step.id, step.path, isDurable || this.isMerged(step.id))
         return
       case 'remove-folder':
         await workspace.removeFolder(step.path)
@@ -208,6 +209,11 @@ class Applier {
         if (!hasFolderEntry(this.context, step.path)) await workspace.removeFolder(step.path)
         return
     }
+  }
+
+  private isMerged(id: FileId): boolean {
+    const hash = this.byId.get(id)?.decision.local?.hash
+    return hash !== null && hash !== undefined && this.page.merged.has(hash)
   }
 
   private async place(id: FileId, path: FilePath, isDurable: boolean): Promise<void> {

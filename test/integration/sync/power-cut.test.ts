@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
+import type { FileId, FilePath } from '../../../src/model/file-state.ts'
 import { verifyPulled } from '../../../src/sync/verify-pulled.ts'
 import { converge, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
 
@@ -54,4 +55,103 @@ test('what a power cut took of a large pull is fetched again, and deleted or rev
   }
   const rescued = bob.events.filter(({ type }) => type === 'file.rescued')
   expect(rescued).toHaveLength(5)
+})
+
+function idAt(replica: Replica, path: FilePath): FileId {
+  const id = replica.database.trees.localAt(path)?.id
+  if (id === undefined) throw new Error(`${path} is not indexed`)
+  return id
+}
+
+/** Half of the content, under the time that was set; as a disk tells it that keeps whole seconds. */
+function tear(replica: Replica, path: FilePath): void {
+  const { remote } = replica.database.trees.triple(idAt(replica, path))
+  const seconds = Math.floor((remote?.state.mtimeUs ?? 0) / 1_000_000)
+  replica.write(path, (replica.read(path) ?? '').slice(0, 4))
+  fs.utimesSync(replica.at(path), seconds, seconds)
+}
+
+/** The index as it was left by a disk that keeps whole seconds. */
+async function indexInSeconds(replica: Replica, path: FilePath): Promise<void> {
+  const { trees } = replica.database
+  const local = trees.localAt(path)
+  if (local === null) throw new Error(`${path} is not indexed`)
+  const seconds = Math.floor(local.state.mtimeUs / 1_000_000)
+  fs.utimesSync(replica.at(path), seconds, seconds)
+  const found = await replica.context.workspace.look(path)
+  if (found?.kind !== 'file') throw new Error(`${path} is no file`)
+  trees.putLocal({ ...local, stamp: found.stamp })
+}
+
+test('what a power cut tore is told by its time, also where the disk keeps whole seconds', async () => {
+  const { ann, bob } = await openPair({})
+  for (let index = 0; index < 80; index++) ann.write(`${index}.txt`, `content ${index}`)
+  // By a clock that is ahead: not older than the pull.
+  fs.utimesSync(ann.at('7.txt'), 2_500_000_000.125, 2_500_000_000.125)
+  await syncInTurn(ann, bob)
+  await indexInSeconds(bob, '7.txt')
+  tear(bob, '7.txt')
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  for (const replica of [ann, bob]) expect(replica.read('7.txt')).toBe('content 7')
+})
+
+test('what a power cut tore is fetched again, also when it was renamed since it was pulled', async () => {
+  const { ann, bob } = await openPair({})
+  for (let index = 0; index < 80; index++) ann.write(`${index}.txt`, `content ${index}`)
+  await syncInTurn(ann, bob)
+  ann.move('7.txt', 'elsewhere.txt')
+  bob.move('8.txt', 'here.txt')
+  await syncInTurn(ann)
+  await syncInTurn(bob)
+  for (const path of ['elsewhere.txt', 'here.txt']) {
+    await indexInSeconds(bob, path)
+    tear(bob, path)
+  }
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  for (const replica of [ann, bob]) {
+    expect(replica.read('elsewhere.txt')).toBe('content 7')
+    expect(replica.read('here.txt')).toBe('content 8')
+  }
+})
+
+test('what a power cut tore before its row was written is fetched again, not taken for an edit', async () => {
+  const { ann, bob } = await openPair(eighty)
+  for (let index = 0; index < 80; index++) ann.write(`folder/${index}.txt`, `edited ${index}`)
+  const before = [1, 2, 3].map((index) => bob.database.trees.triple(idAt(bob, `folder/${index}.txt`)))
+  await syncInTurn(ann, bob)
+  for (const { id, local, synced } of before) {
+    bob.database.trees.putLocal(local!)
+    bob.database.trees.putSynced(id, synced)
+  }
+  tear(bob, 'folder/1.txt')
+  // The old content was never replaced, or somebody has written since.
+  bob.write('folder/2.txt', 'content 2')
+  bob.write('folder/3.txt', 'mine since')
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  expect(bob.read('folder/1.txt')).toBe('edited 1')
+  expect(ann.read('folder/1.txt')).toBe('edited 1')
+  expect(bob.conflicts().map(({ path }) => path)).toEqual(['folder/3.txt'])
+  expect(bob.read('folder/3.txt')).toBe('mine since')
+})
+
+test('what was merged is brought to the disk for good, in a large pull too', async () => {
+  const lines = 'one\ntwo\nthree\nfour\nfive\nsix\n'
+  const { ann, bob } = await openPair({ ...eighty, 'merged.md': lines })
+  bob.policy = 'merge'
+  for (let index = 0; index < 80; index++) ann.write(`folder/${index}.txt`, `edited ${index}`)
+  ann.write('merged.md', lines.replace('one', 'ONE'))
+  await syncInTurn(ann)
+  bob.write('merged.md', lines.replace('six', 'SIX'))
+  const durable: FilePath[] = []
+  const place = bob.context.workspace.place.bind(bob.context.workspace)
+  bob.disk.place = (staged, path, options) => {
+    if (options.durable) durable.push(path)
+    return place(staged, path, options)
+  }
+  await syncInTurn(bob)
+  expect(bob.read('merged.md')).toBe(lines.replace('one', 'ONE').replace('six', 'SIX'))
+  expect(durable).toEqual(['merged.md'])
 })
