@@ -11,6 +11,7 @@ import {
   join,
   lateJoin,
   lostMarker,
+  olderIndex,
 } from './setting-up.ts'
 import { store } from './store.ts'
 
@@ -23,6 +24,7 @@ export const scenarios: readonly Scenario[] = [
   halfMadeIndex,
   copiedState,
   lostMarker,
+  olderIndex,
   ...changes,
   ...conflicts,
   ...store,

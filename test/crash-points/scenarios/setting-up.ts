@@ -1,6 +1,7 @@
 /** Beginnings: a store, an instance, its index, its identity. */
 import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import BetterSqlite from 'better-sqlite3'
 import type { Scenario } from '../scenario.ts'
 import type { Scene } from '../scene.ts'
 
@@ -106,6 +107,33 @@ export const halfMadeIndex: Scenario = {
     await writeFile(scene.path('b', '.davit', 'metadata.db'), '')
     await scene.write('b', 'own.txt', 'only b has it\n')
   },
+}
+
+export const olderIndex: Scenario = {
+  name: 'older-index',
+  about: 'the index is one of the first schema, and is migrated to the newest',
+  isAboutStart: true,
+  instance: 'b',
+  command: () => ['sync'],
+  async prepare(scene) {
+    await twoFiles(scene, 'a')
+    await scene.start('b')
+    await scene.write('a', 'new.txt', 'only a has it\n')
+    await scene.sync('a')
+    await scene.write('b', 'own.txt', 'only b has it\n')
+    toFirstSchema(scene.path('b', '.davit', 'metadata.db'))
+  },
+}
+
+/** Takes back what the later migrations made. */
+function toFirstSchema(file: string): void {
+  const connection = new BetterSqlite(file)
+  connection.exec(`
+    DROP TABLE arriving_files;
+    DELETE FROM __drizzle_migrations WHERE created_at > (SELECT min(created_at) FROM __drizzle_migrations);
+    PRAGMA user_version = 1;
+  `)
+  connection.close()
 }
 
 export const copiedState: Scenario = {
