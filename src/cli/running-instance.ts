@@ -54,7 +54,8 @@ function isAlive(pid: number): boolean {
 /** Says where this process serves the instance. The file appears whole or not at all. */
 export function announce(state: string, url: string): void {
   const target = join(state, 'instance.json')
-  const draft = `${target}.${process.pid}.tmp`
+  // One name for all, as one process runs on a state folder: what a killed one leaves is written over.
+  const draft = `${target}.new`
   const { pid } = process
   const known = readOrNull(target)
   const holder: object = known === null ? {} : holderOf(known)

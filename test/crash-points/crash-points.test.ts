@@ -48,6 +48,8 @@ const chosen = isAll ? named : new Chance(seed).some(named, sample.scenarios)
 const regressions: readonly { readonly scenario: string; readonly step: RegExp }[] = [
   // A torn configuration was refused by every later command.
   { scenario: 'init', step: /davit\.yml/ },
+  // Each kill while a server told its address left a file.
+  { scenario: 'broken-lock', step: /writeFile .*instance\.json/ },
 ]
 
 for (const { scenario, step } of isAll ? [] : regressions) {
