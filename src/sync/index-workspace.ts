@@ -442,6 +442,7 @@ function writeHashed(
 async function settle(context: SyncContext, replaced: readonly Replaced[]): Promise<void> {
   const { database } = context
   const { trees } = database
+  await keepSpelling(context)
   const appeared = allUnsettled(context, 'appeared')
   const vanished = allUnsettled(context, 'vanished')
   if (appeared.length === 0 && vanished.length === 0 && replaced.length === 0) return
@@ -496,6 +497,33 @@ async function settle(context: SyncContext, replaced: readonly Replaced[]): Prom
   })
   const deleted = vanished.filter((row) => !movedIds.has(row.id))
   await inBlocks(context, deleted, (row) => trees.removeLocal(row.id))
+}
+
+/**
+ * What stands where it stood, though the disk now tells its name in another Unicode form, as those of macOS do: nobody
+ * renamed it, and it keeps the name that it has for everybody. Where the two forms are two names, somebody did.
+ */
+async function keepSpelling(context: SyncContext): Promise<void> {
+  const { trees } = context.database
+  // Plain ASCII has one form.
+  const vanished = allUnsettled(context, 'vanished').filter(({ state }) => !isAscii(state.path))
+  if (vanished.length === 0) return
+  const byForm = new Map(vanished.map((row) => [row.state.path.normalize(), row]))
+  for (const row of allUnsettled(context, 'appeared')) {
+    const former = byForm.get(row.state.path.normalize())
+    if (former === undefined || former.state.kind !== row.state.kind || row.stamp === null) continue
+    const found = await context.workspace.look(former.state.path)
+    if (found === null || found.kind === 'unknown' || found.stamp.inode !== row.stamp.inode) continue
+    const { path, metadata } = former.state
+    context.database.transaction(() => {
+      trees.removeLocal(row.id)
+      trees.putLocal({ ...row, id: former.id, state: { ...row.state, path, metadata } }, 'settled')
+    })
+  }
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
 }
 
 /**

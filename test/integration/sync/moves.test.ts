@@ -1,7 +1,9 @@
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
+import { comparePaths } from '../../../src/model/path.ts'
 import { indexScope } from '../../../src/sync/execute-run.ts'
 import { RunState } from '../../../src/sync/run-state.ts'
+import type { Workspace } from '../../../src/workspace/workspace.ts'
 import {
   byMethod,
   contentsSent,
@@ -317,4 +319,56 @@ test('a file that moves on while it is looked for is followed', async () => {
   expect([ann.idOf('d.txt'), ann.idOf('a.txt')]).toEqual([a, b])
   expect(ann.database.trees.localAt('b.txt')).toBeNull()
   expect(ann.database.trees.localAt('c.txt')).toBeNull()
+})
+
+/** As HFS+: every name is told decomposed, and found in either form. */
+function decomposeNames({ disk, context }: Replica): void {
+  const { scan, look, hash, source } = bound(context.workspace)
+  disk.scan = async function* (options) {
+    for await (const batch of scan(options))
+      yield {
+        ...batch,
+        entries: batch.entries
+          .map((entry) => ({ ...entry, path: entry.path.normalize('NFD') }))
+          .sort((left, right) => comparePaths(left.path, right.path)),
+      }
+  }
+  disk.look = (path) => look(path.normalize())
+  disk.hash = (path, signal) => hash(path.normalize(), signal)
+  disk.source = (path, stamp) => source(path.normalize(), stamp)
+}
+
+function bound({ scan, look, hash, source }: Workspace) {
+  return { scan, look, hash, source }
+}
+
+test('a disk that tells names in another Unicode form renames nothing, and its edits keep the name', async () => {
+  const { ann, bob } = await openPair({})
+  decomposeNames(bob)
+  ann.write('pr\u00e9/caf\u00e9.txt', 'coffee')
+  ann.write('pr\u00e9/other.txt', 'other')
+  ann.makeFolder('caf\u00e9s')
+  await syncInTurn(ann, bob)
+  const id = ann.idOf('pr\u00e9/caf\u00e9.txt')
+  const left = { 'caf\u00e9s/': '', 'pr\u00e9/other.txt': 'other' }
+  await expectQuiet(bob)
+  // Saved by renaming: another inode and another content.
+  bob.write('saved', 'tea')
+  bob.move('saved', 'pr\u00e9/caf\u00e9.txt')
+  await syncInTurn(bob, ann)
+  expect(ann.tree()).toEqual({ ...left, 'pr\u00e9/caf\u00e9.txt': 'tea' })
+  expect(ann.idOf('pr\u00e9/caf\u00e9.txt')).toBe(id)
+  bob.remove('pr\u00e9/caf\u00e9.txt')
+  await converge(bob, ann)
+  expect(ann.tree()).toEqual(left)
+})
+
+test('a name changed to another Unicode form, where these are two names, is a rename', async () => {
+  const { ann, bob } = await openPair({ 'caf\u00e9.txt': 'coffee' })
+  const id = ann.idOf('caf\u00e9.txt')
+  ann.move('caf\u00e9.txt', 'cafe\u0301.txt')
+  await syncInTurn(ann, bob)
+  expect(bob.tree()).toEqual({ 'cafe\u0301.txt': 'coffee' })
+  expect(bob.idOf('cafe\u0301.txt')).toBe(id)
+  await converge(ann, bob)
 })
