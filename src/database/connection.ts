@@ -38,11 +38,13 @@ export function connect(options: { readonly file: string; readonly migrationsFol
   try {
     connection = new BetterSqlite(options.file, { timeout: busyTimeoutMs })
     requireSqlite(connection.prepare<[], string>('SELECT sqlite_version()').pluck().get() ?? '')
-    requireOurs(connection, options.file, countMigrations(migrationsFolder))
+    const newest = countMigrations(migrationsFolder)
+    const version = requireOurs(connection, options.file, newest)
     setPragmas(connection)
     const orm = drizzle(connection, { schema })
-    // One transaction: a crash in the middle leaves the former version, whole.
-    migrate(orm, { migrationsFolder, migrationsTable })
+    // One transaction: a crash in the middle leaves the former version, whole. Each migration says at its end, in the
+    // same transaction, that it was made.
+    if (version < newest) migrate(orm, { migrationsFolder, migrationsTable })
     return { connection, orm }
   } catch (error) {
     connection?.close()
@@ -70,9 +72,10 @@ export function requireSqlite(version: string): void {
 
 /**
  * Reads only. A file without a table is a new database, and so is one that has drizzle's own table with nothing in it,
- * which is made before the transaction of the migrations: that is what a crash at the creation leaves.
+ * which is made before the transaction of the migrations: that is what a crash at the creation leaves. Answers with the
+ * migration that the file has come to.
  */
-function requireOurs(connection: Connection, file: string, newestMigration: number): void {
+function requireOurs(connection: Connection, file: string, newestMigration: number): number {
   const id = connection.pragma('application_id', { simple: true })
   const version = Number(connection.pragma('user_version', { simple: true }))
   const isNew = id === 0 && version === 0 && isEmpty(connection)
@@ -87,6 +90,7 @@ function requireOurs(connection: Connection, file: string, newestMigration: numb
       hint: `This Davit knows schema ${newestMigration}. Install the newer one again; nothing was changed.`,
       details: { found: version, known: newestMigration },
     })
+  return version
 }
 
 function isEmpty(connection: Connection): boolean {

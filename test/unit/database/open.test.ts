@@ -214,6 +214,7 @@ describe('verifying the database', () => {
       'two live files',
     ],
     ['a lost row', "DELETE FROM remote_files WHERE path = 'a.md'", 'remoteFiles'],
+    ['another head', 'UPDATE head SET digest = zeroblob(32)', 'digest'],
   ])('finds %s', (_name, damage, finding) => {
     const file = join(temporaryFolder(), 'metadata.db')
     const database = openTestDatabase(file)
