@@ -6,6 +6,7 @@ import { comparePaths } from '../model/path.ts'
 import { decodeUuid, encodeHash, encodeUuid } from './columns.ts'
 import type { PathPage, Presence, Trees } from './database.ts'
 import type { DirtySet } from './dirty-set.ts'
+import { limit } from './limit.ts'
 import { fileLister } from './list-files.ts'
 import { once } from './once.ts'
 import { rangeBelow } from './path-range.ts'
@@ -86,19 +87,19 @@ export function treesOn(store: Store, dirtySet: DirtySet): Trees {
   const remotePages = pathPages<RemoteRow>(store, remotes, 'remote_files', 'deleted_version IS NULL')
   const dirtyIds = once(() =>
     connection
-      .prepare<[Buffer, number], Buffer>('SELECT id FROM dirty WHERE id > ? ORDER BY id LIMIT ?')
+      .prepare<[Buffer, number], Buffer>(`SELECT id FROM dirty WHERE id > ? ORDER BY id ${limit}`)
       .pluck(),
   )
   const pendingIds = once(() =>
     connection
       .prepare<[Buffer, number], Buffer>(
-        'SELECT id FROM dirty WHERE minor = 0 AND id > ? ORDER BY id LIMIT ?',
+        `SELECT id FROM dirty WHERE minor = 0 AND id > ? ORDER BY id ${limit}`,
       )
       .pluck(),
   )
   const unsettled = once(() =>
     connection.prepare<[number, Buffer, number], LocalRow>(
-      `SELECT ${locals} FROM local_files WHERE presence <> 0 AND presence = ? AND id > ? ORDER BY id LIMIT ?`,
+      `SELECT ${locals} FROM local_files WHERE presence <> 0 AND presence = ? AND id > ? ORDER BY id ${limit}`,
     ),
   )
 
@@ -180,6 +181,7 @@ export function treesOn(store: Store, dirtySet: DirtySet): Trees {
     localPage: (page) => localPages(page).map(toLocalFile),
     remotePage: (page) => remotePages(page).map(toRemoteFile),
     dirtyPage(page) {
+      if (counters.pending === 0 && (page.minor !== true || counters.minor === 0)) return []
       const after = page.after === undefined ? beforeIds : encodeUuid(page.after)
       const ids = page.minor === true ? dirtyIds() : pendingIds()
       return ids.all(after, page.limit).map((id) => dirtySet.triple(decodeUuid(id)))
@@ -279,13 +281,13 @@ function pathPages<Row extends { readonly id: Buffer; readonly path: string }>(
   const select = (where: string) =>
     `SELECT ${columns} FROM ${table} WHERE ${where} AND ${condition} ORDER BY path, id`
   const { connection } = store
-  const from = once(() => connection.prepare<[string, number], Row>(`${select('path >= ?')} LIMIT ?`))
-  const after = once(() => connection.prepare<[string, number], Row>(`${select('path > ?')} LIMIT ?`))
+  const from = once(() => connection.prepare<[string, number], Row>(`${select('path >= ?')} ${limit}`))
+  const after = once(() => connection.prepare<[string, number], Row>(`${select('path > ?')} ${limit}`))
   const fromUntil = once(() =>
-    connection.prepare<[string, string, number], Row>(`${select('path >= ? AND path < ?')} LIMIT ?`),
+    connection.prepare<[string, string, number], Row>(`${select('path >= ? AND path < ?')} ${limit}`),
   )
   const afterUntil = once(() =>
-    connection.prepare<[string, string, number], Row>(`${select('path > ? AND path < ?')} LIMIT ?`),
+    connection.prepare<[string, string, number], Row>(`${select('path > ? AND path < ?')} ${limit}`),
   )
   const at = once(() => connection.prepare<[string, Buffer], Row>(select('path = ? AND id > ?')))
 

@@ -5,6 +5,7 @@ import { type Counters, readCounters } from './counters.ts'
 import type { Chain, Conflicts } from './database.ts'
 import { DigestSum } from './digest-sum.ts'
 import type { DirtySet } from './dirty-set.ts'
+import { limit } from './limit.ts'
 import type { Store } from './store.ts'
 import { type RemoteRow, remoteColumnNames, toRemoteFile } from './tree-rows.ts'
 
@@ -54,7 +55,7 @@ function* dirtyRows({ connection }: Store, { dirtySet }: Parts): Generator<Findi
     `SELECT ids.id AS id, d.minor AS minor FROM (
        SELECT id FROM local_files UNION SELECT id FROM synced_files UNION SELECT id FROM remote_files
        UNION SELECT id FROM dirty ORDER BY id) AS ids
-     LEFT JOIN dirty AS d ON d.id = ids.id WHERE ids.id > ? ORDER BY ids.id LIMIT ?`,
+     LEFT JOIN dirty AS d ON d.id = ids.id WHERE ids.id > ? ORDER BY ids.id ${limit}`,
   )
   let after: Buffer = Buffer.alloc(0)
   for (;;) {
