@@ -31,24 +31,41 @@ export function settingsOn({ connection, transactions }: Store): Settings {
   }
 }
 
-export function problemsOn({ orm, counters, transactions }: Store): Problems {
-  const one = (path: string, code: string) => and(eq(problems.path, path), eq(problems.code, code))
+export function problemsOn({ connection, orm, counters, transactions }: Store): Problems {
+  // Prepared: what works again is cleared file by file.
+  const find = once(() =>
+    connection.prepare<[string, string]>('SELECT 1 FROM problems WHERE path = ? AND code = ?'),
+  )
+  const tell = once(() =>
+    connection.prepare<[string, string, string]>(
+      'UPDATE problems SET detail = ? WHERE path = ? AND code = ?',
+    ),
+  )
+  const insert = once(() =>
+    connection.prepare<[string, string, string, string]>(
+      'INSERT INTO problems (path, code, detail, at) VALUES (?, ?, ?, ?)',
+    ),
+  )
+  const remove = once(() =>
+    connection.prepare<[string, string]>('DELETE FROM problems WHERE path = ? AND code = ?'),
+  )
   return {
     put({ path, code, detail }, at) {
       return transactions.run(() => {
-        const known = orm.select({ code: problems.code }).from(problems).where(one(path, code)).get()
-        if (known !== undefined) {
-          orm.update(problems).set({ detail }).where(one(path, code)).run()
+        const key = encodePath(path)
+        if (find().get(key, code) !== undefined) {
+          tell().run(detail, key, code)
           return false
         }
-        orm.insert(problems).values({ path, code, detail, at }).run()
+        insert().run(key, code, detail, at)
         counters.problems += 1
         return true
       })
     },
     clear(path, code) {
+      if (counters.problems === 0) return false
       return transactions.run(() => {
-        const { changes } = orm.delete(problems).where(one(path, code)).run()
+        const { changes } = remove().run(encodePath(path), code)
         counters.problems -= changes
         return changes > 0
       })
