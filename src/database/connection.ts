@@ -29,14 +29,19 @@ const migrationsTable = '__drizzle_migrations'
 /** `migrations/` lies beside `src/` and beside `dist/`: the package's root is two folders above this one. */
 const packagedMigrations = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations')
 
-export function connect(options: { readonly file: string; readonly migrationsFolder?: string }): {
+export function connect(options: {
+  readonly file: string
+  readonly image?: Uint8Array
+  readonly migrationsFolder?: string
+}): {
   readonly connection: Connection
   readonly orm: Orm
 } {
   const migrationsFolder = options.migrationsFolder ?? packagedMigrations
   let connection: Connection | null = null
   try {
-    connection = new BetterSqlite(options.file, { timeout: busyTimeoutMs })
+    const opened = options.image === undefined ? options.file : imageOf(options.image)
+    connection = new BetterSqlite(opened, { timeout: busyTimeoutMs })
     requireSqlite(connection.prepare<[], string>('SELECT sqlite_version()').pluck().get() ?? '')
     const newest = countMigrations(migrationsFolder)
     const version = requireOurs(connection, options.file, newest)
@@ -50,6 +55,12 @@ export function connect(options: { readonly file: string; readonly migrationsFol
     connection?.close()
     throw describe(error, options.file)
   }
+}
+
+/** A file in WAL mode says so in its header (the bytes 18 and 19), and in memory there is none. */
+function imageOf(bytes: Uint8Array): Buffer {
+  const image = Buffer.from(bytes)
+  return image.fill(1, 18, 20)
 }
 
 /** Throws unless the SQLite library is new enough. */

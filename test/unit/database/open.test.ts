@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { requireSqlite } from '../../../src/database/connection.ts'
 import { openDatabase } from '../../../src/database/open-database.ts'
 import { summary } from '../../conformance/database-suite.ts'
@@ -196,6 +196,25 @@ describe('opening the database', () => {
     expect(() => requireSqlite('3.9.9')).toThrow(/3\.51\.3/)
     for (const version of ['3.51.3', '3.53.0', '4.0.0']) expect(() => requireSqlite(version)).not.toThrow()
   })
+})
+
+it('a private database begins as the bytes of a file, and leaves them as they are', () => {
+  const file = join(temporaryFolder(), 'metadata.db')
+  const first = openDatabase({ file, instance: () => me })
+  first.settings.set('key', 'kept')
+  first.close()
+  const image = readFileSync(file)
+  const before = Buffer.from(image)
+  const database = openDatabase({ file: ':memory:', image, instance: () => me })
+  onTestFinished(() => database.close())
+  expect(database.settings.get('key')).toBe('kept')
+  fillRemote(database)
+  expect(database.verify()).toEqual([])
+  database.makeDurable()
+  expect(image.equals(before)).toBe(true)
+  const another = openDatabase({ file: ':memory:', image, instance: () => me })
+  onTestFinished(() => another.close())
+  expect(another.trees.counts().remoteFiles).toBe(0)
 })
 
 describe('verifying the database', () => {
