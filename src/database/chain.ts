@@ -2,7 +2,7 @@
  * The chain as far as this instance knows it: the head that the remote tree stands for, the journal of applied
  * changesets, commits under way. `append` is the gate: what does not follow the head never gets in.
  */
-import { asc, eq, gt, min, sql } from 'drizzle-orm'
+import { eq, gt, min, sql } from 'drizzle-orm'
 import {
   type ChainPoint,
   type CheckpointReference,
@@ -11,11 +11,12 @@ import {
 } from '../model/changeset.ts'
 import { emptyDigest } from '../model/digest.ts'
 import { DavitError } from '../model/errors.ts'
-import type { JsonValue } from '../model/json.ts'
+import { decodeHash, encodeHash } from './columns.ts'
 import type { Chain } from './database.ts'
 import { once } from './once.ts'
-import { adoptions, attempts, fileVersions, head, journal, orphans } from './schema/index.ts'
+import { adoptions, fileVersions, journal, orphans } from './schema/index.ts'
 import type { Store } from './store.ts'
+import { upsertSql } from './tree-rows.ts'
 
 interface Head {
   readonly replicaSet: string | null
@@ -25,6 +26,26 @@ interface Head {
   readonly bytesSinceCheckpoint: number
 }
 
+interface HeadRow {
+  readonly version: number | null
+  readonly hash: Buffer | null
+  readonly digest: Buffer
+  readonly replica_set: string | null
+  readonly checkpoint: string | null
+  readonly bytes_since_checkpoint: number
+}
+
+interface AttemptRow {
+  readonly hash: Buffer
+  readonly version: number
+  readonly parent_version: number
+  readonly parent_hash: Buffer
+  readonly bytes: Buffer
+}
+
+const headColumns = ['id', 'version', 'hash', 'digest', 'replica_set', 'checkpoint', 'bytes_since_checkpoint']
+const attemptColumns = ['hash', 'version', 'parent_version', 'parent_hash', 'bytes']
+
 const noHead: Head = {
   replicaSet: null,
   point: null,
@@ -33,49 +54,51 @@ const noHead: Head = {
   bytesSinceCheckpoint: 0,
 }
 
-export function chainOn({ orm, transactions }: Store): Chain {
-  // Prepared: asked several times for each request and each page.
-  const version = sql.placeholder('version')
-  const headRow = once(() => orm.select().from(head).where(eq(head.id, 1)).prepare())
+export function chainOn({ connection, orm, transactions }: Store): Chain {
+  // Prepared: these are asked with each request and each changeset.
+  const headRow = once(() => connection.prepare<[], HeadRow>('SELECT * FROM head WHERE id = 1'))
+  const putHead = once(() => connection.prepare(upsertSql('head', headColumns, ['id'])))
   const hashOf = once(() =>
-    orm.select({ hash: journal.hash }).from(journal).where(eq(journal.version, version)).prepare(),
+    connection.prepare<[number], Buffer>('SELECT hash FROM journal WHERE version = ?').pluck(),
   )
   const bytesOf = once(() =>
-    orm.select({ bytes: journal.bytes }).from(journal).where(eq(journal.version, version)).prepare(),
+    connection.prepare<[number], Buffer | null>('SELECT bytes FROM journal WHERE version = ?').pluck(),
+  )
+  const putJournal = once(() =>
+    connection.prepare<[number, Buffer, number, Uint8Array | null]>(
+      'INSERT INTO journal (version, hash, size, bytes) VALUES (?, ?, ?, ?)',
+    ),
   )
   const attemptRows = once(() =>
-    orm.select().from(attempts).orderBy(asc(attempts.version), asc(attempts.hash)).prepare(),
+    connection.prepare<[], AttemptRow>('SELECT * FROM attempts ORDER BY version, hash'),
   )
+  const putAttempt = once(() => connection.prepare(upsertSql('attempts', attemptColumns, ['hash'])))
+  const removeAttempt = once(() => connection.prepare<[Buffer]>('DELETE FROM attempts WHERE hash = ?'))
   const orphanRows = once(() =>
-    orm.select({ hash: orphans.hash }).from(orphans).orderBy(asc(orphans.sequence)).prepare(),
+    connection.prepare<[], Buffer>('SELECT hash FROM orphans ORDER BY sequence').pluck(),
   )
+
+  /** The row as it stands, kept in memory while no transaction has failed since. */
+  let kept: { readonly head: Head; readonly failures: number } | null = null
 
   function readHead(): Head {
-    const row = headRow().get()
-    if (row === undefined) return noHead
-    return {
-      replicaSet: row.replicaSet,
-      point: row.version === null || row.hash === null ? null : { version: row.version, hash: row.hash },
-      digest: row.digest,
-      checkpoint: row.checkpoint as unknown as CheckpointReference | null,
-      bytesSinceCheckpoint: row.bytesSinceCheckpoint,
-    }
+    if (kept === null || kept.failures !== transactions.failures)
+      kept = { head: toHead(headRow().get()), failures: transactions.failures }
+    return kept.head
   }
 
-  function writeHead({ replicaSet, point, digest, checkpoint, bytesSinceCheckpoint }: Head): void {
-    const row = {
-      version: point?.version ?? null,
-      hash: point?.hash ?? null,
-      digest,
+  function writeHead(head: Head): void {
+    const { replicaSet, point, digest, checkpoint, bytesSinceCheckpoint } = head
+    putHead().run([
+      1,
+      point?.version ?? null,
+      point === null ? null : encodeHash(point.hash),
+      encodeHash(digest),
       replicaSet,
-      checkpoint: checkpoint as unknown as JsonValue,
+      checkpoint === null ? null : JSON.stringify(checkpoint),
       bytesSinceCheckpoint,
-    }
-    orm
-      .insert(head)
-      .values({ id: 1, ...row })
-      .onConflictDoUpdate({ target: head.id, set: row })
-      .run()
+    ])
+    kept = { head, failures: transactions.failures }
   }
 
   function bytesSince(checkpoint: CheckpointReference | null): number {
@@ -97,7 +120,8 @@ export function chainOn({ orm, transactions }: Store): Chain {
     hashAt(version) {
       // The empty store's name is the same everywhere.
       if (version === 0) return readHead().point === null ? null : emptyStorePoint.hash
-      return hashOf().get({ version })?.hash ?? null
+      const hash = hashOf().get(version)
+      return hash === undefined ? null : decodeHash(hash)
     },
     oldestKnown: () =>
       orm
@@ -114,10 +138,7 @@ export function chainOn({ orm, transactions }: Store): Chain {
         if (header.parent !== parent.hash) throw broken('its parent is another changeset', point)
         if (before.replicaSet !== null && header.replicaSet !== before.replicaSet)
           throw broken('it belongs to another replica set', point)
-        orm
-          .insert(journal)
-          .values({ version: point.version, hash: point.hash, size: bytes.length, bytes })
-          .run()
+        putJournal().run(point.version, encodeHash(point.hash), bytes.length, bytes)
         for (const orphan of header.adopts)
           orm.insert(adoptions).values({ version: point.version, orphan }).run()
         const sameCheckpoint = before.checkpoint?.name === header.checkpoint?.name
@@ -133,7 +154,7 @@ export function chainOn({ orm, transactions }: Store): Chain {
         })
       })
     },
-    bytesAt: (version) => bytesOf().get({ version })?.bytes ?? null,
+    bytesAt: (version) => bytesOf().get(version) ?? null,
     rewind({ point, digest, checkpoint }) {
       transactions.run(() => {
         const before = readHead()
@@ -154,19 +175,13 @@ export function chainOn({ orm, transactions }: Store): Chain {
         for (const known of chain) {
           if (known.version === 0) continue
           if (last !== null && known.version !== last.version + 1) throw broken('the chain has a gap', known)
-          orm
-            .insert(journal)
-            .values({ ...known, size: 0, bytes: null })
-            .run()
+          putJournal().run(known.version, encodeHash(known.hash), 0, null)
           last = known
         }
         if (last !== null && (last.version !== point?.version || last.hash !== point.hash))
           throw broken('the chain does not end at its head', last)
         if (last === null && point !== null && point.version > 0)
-          orm
-            .insert(journal)
-            .values({ ...point, size: 0, bytes: null })
-            .run()
+          putJournal().run(point.version, encodeHash(point.hash), 0, null)
         writeHead({ replicaSet, point, digest, checkpoint, bytesSinceCheckpoint: 0 })
       })
     },
@@ -182,29 +197,18 @@ export function chainOn({ orm, transactions }: Store): Chain {
       attemptRows()
         .all()
         .map((row) => ({
-          parent: { version: row.parentVersion, hash: row.parentHash },
-          point: { version: row.version, hash: row.hash },
+          parent: { version: row.parent_version, hash: decodeHash(row.parent_hash) },
+          point: { version: row.version, hash: decodeHash(row.hash) },
           bytes: row.bytes,
         })),
     putAttempt({ parent, point, bytes }) {
-      const row = {
-        hash: point.hash,
-        version: point.version,
-        parentVersion: parent.version,
-        parentHash: parent.hash,
-        bytes,
-      }
-      transactions.run(() =>
-        orm.insert(attempts).values(row).onConflictDoUpdate({ target: attempts.hash, set: row }).run(),
-      )
+      const row = [encodeHash(point.hash), point.version, parent.version, encodeHash(parent.hash), bytes]
+      transactions.run(() => putAttempt().run(row))
     },
     removeAttempt(hash) {
-      transactions.run(() => orm.delete(attempts).where(eq(attempts.hash, hash)).run())
+      transactions.run(() => removeAttempt().run(encodeHash(hash)))
     },
-    orphans: () =>
-      orphanRows()
-        .all()
-        .map((row) => row.hash),
+    orphans: () => orphanRows().all().map(decodeHash),
     putOrphan(hash) {
       transactions.run(() => orm.insert(orphans).values({ hash }).onConflictDoNothing().run())
     },
@@ -213,6 +217,18 @@ export function chainOn({ orm, transactions }: Store): Chain {
         for (const hash of hashes) orm.delete(orphans).where(eq(orphans.hash, hash)).run()
       })
     },
+  }
+}
+
+function toHead(row: HeadRow | undefined): Head {
+  if (row === undefined) return noHead
+  return {
+    replicaSet: row.replica_set,
+    point:
+      row.version === null || row.hash === null ? null : { version: row.version, hash: decodeHash(row.hash) },
+    digest: decodeHash(row.digest),
+    checkpoint: row.checkpoint === null ? null : (JSON.parse(row.checkpoint) as CheckpointReference | null),
+    bytesSinceCheckpoint: row.bytes_since_checkpoint,
   }
 }
 

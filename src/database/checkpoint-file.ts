@@ -39,7 +39,9 @@ function create(file: string): void {
   const checkpoint = new BetterSqlite(file)
   try {
     checkpoint.pragma('page_size = 4096')
-    checkpoint.pragma('journal_mode = DELETE')
+    // As below: nothing of a file that is not complete needs to survive, so nothing is synchronised either.
+    checkpoint.pragma('synchronous = OFF')
+    checkpoint.pragma('journal_mode = MEMORY')
     checkpoint.pragma(`application_id = ${checkpointApplicationId}`)
     checkpoint.pragma(`user_version = ${checkpointFormat}`)
     for (const statement of checkpointStatements) checkpoint.exec(statement.sql)

@@ -13,14 +13,16 @@ type Row = typeof conflicts.$inferSelect
 
 /** The open conflicts of one file, as the dirty rule asks for them with every write. */
 export function openConflictsOn(store: Store): (fileId: FileId) => Conflict[] {
-  const query = store.orm
-    .select()
-    .from(conflicts)
-    .where(and(eq(conflicts.fileId, sql.placeholder('fileId')), isNull(conflicts.strategy)))
-    .orderBy(asc(conflicts.id))
-    .prepare()
+  const { orm, counters } = store
+  const ofFile = and(eq(conflicts.fileId, sql.placeholder('fileId')), isNull(conflicts.strategy))
+  const query = once(() => orm.select().from(conflicts).where(ofFile).orderBy(asc(conflicts.id)).prepare())
   // A placeholder is not encoded by its column.
-  return (fileId) => query.all({ fileId: encodeUuid(fileId) }).map(toConflict)
+  return (fileId) =>
+    counters.openConflicts === 0
+      ? []
+      : query()
+          .all({ fileId: encodeUuid(fileId) })
+          .map(toConflict)
 }
 
 export function conflictsOn(
@@ -47,6 +49,7 @@ export function conflictsOn(
     },
     ofFile: openOf,
     page({ after, limit }) {
+      if (counters.openConflicts === 0) return []
       const open = isNull(conflicts.strategy)
       return orm
         .select()

@@ -29,25 +29,38 @@ const migrationsTable = '__drizzle_migrations'
 /** `migrations/` lies beside `src/` and beside `dist/`: the package's root is two folders above this one. */
 const packagedMigrations = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations')
 
-export function connect(options: { readonly file: string; readonly migrationsFolder?: string }): {
+export function connect(options: {
+  readonly file: string
+  readonly image?: Uint8Array
+  readonly migrationsFolder?: string
+}): {
   readonly connection: Connection
   readonly orm: Orm
 } {
   const migrationsFolder = options.migrationsFolder ?? packagedMigrations
   let connection: Connection | null = null
   try {
-    connection = new BetterSqlite(options.file, { timeout: busyTimeoutMs })
+    const opened = options.image === undefined ? options.file : imageOf(options.image)
+    connection = new BetterSqlite(opened, { timeout: busyTimeoutMs })
     requireSqlite(connection.prepare<[], string>('SELECT sqlite_version()').pluck().get() ?? '')
-    requireOurs(connection, options.file, countMigrations(migrationsFolder))
+    const newest = countMigrations(migrationsFolder)
+    const version = requireOurs(connection, options.file, newest)
     setPragmas(connection)
     const orm = drizzle(connection, { schema })
-    // One transaction: a crash in the middle leaves the former version, whole.
-    migrate(orm, { migrationsFolder, migrationsTable })
+    // One transaction: a crash in the middle leaves the former version, whole. Each migration says at its end, in the
+    // same transaction, that it was made.
+    if (version < newest) migrate(orm, { migrationsFolder, migrationsTable })
     return { connection, orm }
   } catch (error) {
     connection?.close()
     throw describe(error, options.file)
   }
+}
+
+/** A file in WAL mode says so in its header (the bytes 18 and 19), and in memory there is none. */
+function imageOf(bytes: Uint8Array): Buffer {
+  const image = Buffer.from(bytes)
+  return image.fill(1, 18, 20)
 }
 
 /** Throws unless the SQLite library is new enough. */
@@ -70,9 +83,10 @@ export function requireSqlite(version: string): void {
 
 /**
  * Reads only. A file without a table is a new database, and so is one that has drizzle's own table with nothing in it,
- * which is made before the transaction of the migrations: that is what a crash at the creation leaves.
+ * which is made before the transaction of the migrations: that is what a crash at the creation leaves. Answers with the
+ * migration that the file has come to.
  */
-function requireOurs(connection: Connection, file: string, newestMigration: number): void {
+function requireOurs(connection: Connection, file: string, newestMigration: number): number {
   const id = connection.pragma('application_id', { simple: true })
   const version = Number(connection.pragma('user_version', { simple: true }))
   const isNew = id === 0 && version === 0 && isEmpty(connection)
@@ -87,6 +101,7 @@ function requireOurs(connection: Connection, file: string, newestMigration: numb
       hint: `This Davit knows schema ${newestMigration}. Install the newer one again; nothing was changed.`,
       details: { found: version, known: newestMigration },
     })
+  return version
 }
 
 function isEmpty(connection: Connection): boolean {

@@ -2,23 +2,26 @@
 import { and, desc, eq, lt } from 'drizzle-orm'
 import { decodeMetadata, encodeHash, encodeUuid } from './columns.ts'
 import type { Contents, FileVersion, History } from './database.ts'
+import { once } from './once.ts'
 import { contents, fileVersions } from './schema/index.ts'
 import type { Store } from './store.ts'
 import { stateColumnNames, stateValues, upsertSql } from './tree-rows.ts'
 
 export function contentsOn({ connection, orm, transactions }: Store): Contents {
   // Prepared once: these are written for every file of an import, and read before each upload.
-  const put = connection.prepare(upsertSql('contents', ['hash', 'size', 'name'], ['hash']))
-  const find = connection.prepare<[Buffer], { size: number; name: string }>(
-    'SELECT size, name FROM contents WHERE hash = ?',
+  const put = once(() => connection.prepare(upsertSql('contents', ['hash', 'size', 'name'], ['hash'])))
+  const find = once(() =>
+    connection.prepare<[Buffer], { size: number; name: string }>(
+      'SELECT size, name FROM contents WHERE hash = ?',
+    ),
   )
   return {
     find(hash) {
-      const row = find.get(encodeHash(hash))
+      const row = find().get(encodeHash(hash))
       return row === undefined ? null : { hash, size: row.size, name: row.name }
     },
     put({ hash, size, name }) {
-      transactions.run(() => put.run([encodeHash(hash), size, name]))
+      transactions.run(() => put().run([encodeHash(hash), size, name]))
     },
     remove(hash) {
       transactions.run(() => orm.delete(contents).where(eq(contents.hash, hash)).run())
@@ -27,16 +30,18 @@ export function contentsOn({ connection, orm, transactions }: Store): Contents {
 }
 
 export function historyOn({ connection, orm, transactions }: Store): History {
-  const add = connection.prepare(
-    upsertSql(
-      'file_versions',
-      ['file_id', 'version', 'until_version', ...stateColumnNames],
-      ['file_id', 'version'],
+  const add = once(() =>
+    connection.prepare(
+      upsertSql(
+        'file_versions',
+        ['file_id', 'version', 'until_version', ...stateColumnNames],
+        ['file_id', 'version'],
+      ),
     ),
   )
   return {
     add({ fileId, version, untilVersion, state }) {
-      transactions.run(() => add.run([encodeUuid(fileId), version, untilVersion, ...stateValues(state)]))
+      transactions.run(() => add().run([encodeUuid(fileId), version, untilVersion, ...stateValues(state)]))
     },
     ofFile(id, { before, limit }) {
       const ofFile = eq(fileVersions.fileId, id)

@@ -7,6 +7,7 @@ import { type Dirtiness, dirtiness } from '../model/dirtiness.ts'
 import type { FileId, FileTriple, InstanceId } from '../model/file-state.ts'
 import { encodeUuid } from './columns.ts'
 import type { Presence } from './database.ts'
+import { once } from './once.ts'
 import type { Store } from './store.ts'
 import {
   type LocalRow,
@@ -38,21 +39,23 @@ export function dirtySetOn(
 ): DirtySet {
   const { connection, counters } = store
   const select = <Row>(columns: readonly string[], table: string) =>
-    connection.prepare<[Buffer], Row>(`SELECT ${columns.join(', ')} FROM ${table} WHERE id = ?`)
+    once(() => connection.prepare<[Buffer], Row>(`SELECT ${columns.join(', ')} FROM ${table} WHERE id = ?`))
   const local = select<LocalRow>(localColumnNames, 'local_files')
   const synced = select<StateRow>(stateColumnNames, 'synced_files')
   const remote = select<RemoteRow>(remoteColumnNames, 'remote_files')
   const recorded = select<{ minor: number }>(['minor'], 'dirty')
-  const put = connection.prepare<[Buffer, number]>(
-    'INSERT INTO dirty (id, minor) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET minor = excluded.minor',
+  const put = once(() =>
+    connection.prepare<[Buffer, number]>(
+      'INSERT INTO dirty (id, minor) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET minor = excluded.minor',
+    ),
   )
-  const remove = connection.prepare<[Buffer]>('DELETE FROM dirty WHERE id = ?')
+  const remove = once(() => connection.prepare<[Buffer]>('DELETE FROM dirty WHERE id = ?'))
 
   function read(id: FileId): { readonly triple: FileTriple; readonly presence: Presence | null } {
     const key = encodeUuid(id)
-    const localRow = local.get(key)
-    const syncedRow = synced.get(key)
-    const remoteRow = remote.get(key)
+    const localRow = local().get(key)
+    const syncedRow = synced().get(key)
+    const remoteRow = remote().get(key)
     return {
       triple: {
         id,
@@ -68,21 +71,21 @@ export function dirtySetOn(
     const { triple, presence } = read(id)
     // What appeared is not there yet, what vanished still is: a move is recognised before anything is decided.
     const settled = presence === 'appeared' ? { ...triple, local: null } : triple
-    return dirtiness(settled, counters.openConflicts === 0 ? [] : conflictsOf(id), instance())
+    return dirtiness(settled, conflictsOf(id), instance())
   }
 
   function refresh(id: FileId): void {
     const key = encodeUuid(id)
-    const before = counters.pending + counters.minor === 0 ? undefined : recorded.get(key)
+    const before = counters.pending + counters.minor === 0 ? undefined : recorded().get(key)
     const now = judge(id)
     if (before !== undefined) counters[before.minor === 1 ? 'minor' : 'pending'] -= 1
     if (now === 'clean') {
-      if (before !== undefined) remove.run(key)
+      if (before !== undefined) remove().run(key)
       return
     }
     const minor = now === 'minor' ? 1 : 0
     counters[minor === 1 ? 'minor' : 'pending'] += 1
-    if (before?.minor !== minor) put.run(key, minor)
+    if (before?.minor !== minor) put().run(key, minor)
   }
 
   return { triple: (id) => read(id).triple, presenceOf: (id) => read(id).presence, judge, refresh }

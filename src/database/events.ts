@@ -3,23 +3,26 @@ import { and, asc, desc, gt, inArray, sql } from 'drizzle-orm'
 import type { DavitEvent, EventType } from '../model/event.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { Events } from './database.ts'
+import { once } from './once.ts'
 import { events } from './schema/index.ts'
 import type { Store } from './store.ts'
 
 export function eventsOn({ connection, orm, transactions }: Store): Events {
   // SQLite's own memory of the highest id ever given: it stays when the rows are pruned.
-  const lastId = connection
-    .prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-    .pluck()
+  const lastId = once(() =>
+    connection.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'events'").pluck(),
+  )
   // Prepared: a sync of many files appends one for each.
-  const insert = connection.prepare<[string, string, string, string]>(
-    'INSERT INTO events (type, at, instance, data) VALUES (?, ?, ?, ?)',
+  const insert = once(() =>
+    connection.prepare<[string, string, string, string]>(
+      'INSERT INTO events (type, at, instance, data) VALUES (?, ?, ?, ?)',
+    ),
   )
   return {
     append(draft, at, instance) {
       return transactions.run(() => {
         const { type, data } = draft
-        const { lastInsertRowid } = insert.run(type, at, instance, JSON.stringify(data))
+        const { lastInsertRowid } = insert().run(type, at, instance, JSON.stringify(data))
         return { id: Number(lastInsertRowid), type, at, instance, data }
       })
     },
@@ -42,7 +45,7 @@ export function eventsOn({ connection, orm, transactions }: Store): Events {
           }),
         )
     },
-    lastId: () => lastId.get() ?? 0,
+    lastId: () => lastId().get() ?? 0,
     prune(keep) {
       const last = orm.select({ id: events.id }).from(events).orderBy(desc(events.id)).limit(1).offset(keep)
       transactions.run(() => orm.delete(events).where(sql`${events.id} <= ${last}`).run())

@@ -10,46 +10,68 @@ import { upsertSql } from './tree-rows.ts'
 
 export function settingsOn({ connection, transactions }: Store): Settings {
   // Prepared: the engine asks for several of them in every turn.
-  const get = connection.prepare<[string], string>('SELECT value FROM settings WHERE key = ?').pluck()
-  const put = connection.prepare<[string, string]>(upsertSql('settings', ['key', 'value'], ['key']))
-  const remove = connection.prepare<[string]>('DELETE FROM settings WHERE key = ?')
+  const get = once(() =>
+    connection.prepare<[string], string>('SELECT value FROM settings WHERE key = ?').pluck(),
+  )
+  const put = once(() =>
+    connection.prepare<[string, string]>(upsertSql('settings', ['key', 'value'], ['key'])),
+  )
+  const remove = once(() => connection.prepare<[string]>('DELETE FROM settings WHERE key = ?'))
   return {
     get(key) {
-      const text = get.get(key)
+      const text = get().get(key)
       return text === undefined ? null : (JSON.parse(text) as JsonValue)
     },
     set(key, value) {
       transactions.run(() => {
-        if (value === null) remove.run(key)
-        else put.run(key, JSON.stringify(value))
+        if (value === null) remove().run(key)
+        else put().run(key, JSON.stringify(value))
       })
     },
   }
 }
 
-export function problemsOn({ orm, counters, transactions }: Store): Problems {
-  const one = (path: string, code: string) => and(eq(problems.path, path), eq(problems.code, code))
+export function problemsOn({ connection, orm, counters, transactions }: Store): Problems {
+  // Prepared: what works again is cleared file by file.
+  const find = once(() =>
+    connection.prepare<[string, string]>('SELECT 1 FROM problems WHERE path = ? AND code = ?'),
+  )
+  const tell = once(() =>
+    connection.prepare<[string, string, string]>(
+      'UPDATE problems SET detail = ? WHERE path = ? AND code = ?',
+    ),
+  )
+  const insert = once(() =>
+    connection.prepare<[string, string, string, string]>(
+      'INSERT INTO problems (path, code, detail, at) VALUES (?, ?, ?, ?)',
+    ),
+  )
+  const remove = once(() =>
+    connection.prepare<[string, string]>('DELETE FROM problems WHERE path = ? AND code = ?'),
+  )
   return {
     put({ path, code, detail }, at) {
       return transactions.run(() => {
-        const known = orm.select({ code: problems.code }).from(problems).where(one(path, code)).get()
-        if (known !== undefined) {
-          orm.update(problems).set({ detail }).where(one(path, code)).run()
+        const key = encodePath(path)
+        if (find().get(key, code) !== undefined) {
+          tell().run(detail, key, code)
           return false
         }
-        orm.insert(problems).values({ path, code, detail, at }).run()
+        insert().run(key, code, detail, at)
         counters.problems += 1
         return true
       })
     },
     clear(path, code) {
+      if (counters.problems === 0) return false
       return transactions.run(() => {
-        const { changes } = orm.delete(problems).where(one(path, code)).run()
+        const { changes } = remove().run(encodePath(path), code)
         counters.problems -= changes
         return changes > 0
       })
     },
     page({ after, limit }) {
+      if (counters.problems === 0) return []
       const behind =
         after === undefined
           ? undefined
@@ -71,12 +93,12 @@ export function problemsOn({ orm, counters, transactions }: Store): Problems {
 
 export function pulledFilesOn({ connection, orm, transactions }: Store): PulledFiles {
   // Prepared: a large pull adds every file.
-  const put = connection.prepare<[Buffer, string, Buffer]>(
-    upsertSql('pulled_files', ['id', 'path', 'hash'], ['id']),
+  const put = once(() =>
+    connection.prepare<[Buffer, string, Buffer]>(upsertSql('pulled_files', ['id', 'path', 'hash'], ['id'])),
   )
   return {
     add({ id, path, hash }) {
-      transactions.run(() => put.run(encodeUuid(id), encodePath(path), encodeHash(hash)))
+      transactions.run(() => put().run(encodeUuid(id), encodePath(path), encodeHash(hash)))
     },
     all: () => orm.select().from(pulledFiles).orderBy(asc(pulledFiles.id)).all(),
     clear() {
@@ -87,22 +109,22 @@ export function pulledFilesOn({ connection, orm, transactions }: Store): PulledF
 
 export function arrivingFilesOn({ connection, orm, transactions }: Store): ArrivingFiles {
   // Prepared: a large pull adds every new file, and takes it off again.
-  const put = connection.prepare<[Buffer, string, Buffer]>(
-    upsertSql('arriving_files', ['id', 'path', 'hash'], ['id']),
+  const put = once(() =>
+    connection.prepare<[Buffer, string, Buffer]>(upsertSql('arriving_files', ['id', 'path', 'hash'], ['id'])),
   )
-  const remove = connection.prepare<[Buffer]>('DELETE FROM arriving_files WHERE id = ?')
-  const removeAll = connection.prepare('DELETE FROM arriving_files')
+  const remove = once(() => connection.prepare<[Buffer]>('DELETE FROM arriving_files WHERE id = ?'))
+  const removeAll = once(() => connection.prepare('DELETE FROM arriving_files'))
   const rows = once(() => orm.select().from(arrivingFiles).orderBy(asc(arrivingFiles.id)).prepare())
   return {
     add({ id, path, hash }) {
-      transactions.run(() => put.run(encodeUuid(id), encodePath(path), encodeHash(hash)))
+      transactions.run(() => put().run(encodeUuid(id), encodePath(path), encodeHash(hash)))
     },
     remove(id) {
-      transactions.run(() => remove.run(encodeUuid(id)))
+      transactions.run(() => remove().run(encodeUuid(id)))
     },
     all: () => rows().all(),
     clear() {
-      transactions.run(() => removeAll.run())
+      transactions.run(() => removeAll().run())
     },
   }
 }

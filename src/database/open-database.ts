@@ -25,6 +25,8 @@ import { verifyDatabase } from './verify.ts'
 export interface OpenDatabaseOptions {
   /** Absolute path of the file, made when it is missing (its folder is not); `:memory:` for a private one. */
   readonly file: string
+  /** With `:memory:` only: what it begins as, the bytes of a database's file that was closed. They are copied. */
+  readonly image?: Uint8Array
   /** Default: `migrations/` of this package. */
   readonly migrationsFolder?: string
   /** This instance's id. Asked with each write to a tree, since it is known only after the settings were read. */

@@ -3,25 +3,30 @@ import { and, desc, eq, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import type { JsonValue } from '../model/json.ts'
 import type { RunKind, RunSummary, Trigger } from '../model/run.ts'
 import type { Runs } from './database.ts'
+import { once } from './once.ts'
 import { head, runs } from './schema/index.ts'
 import type { Store } from './store.ts'
 import { upsertSql } from './tree-rows.ts'
 
 export function runsOn({ connection, orm, transactions }: Store): Runs {
   // Prepared: each run, however little it does, begins and ends here.
-  const begin = connection.prepare<[string, string, string, string]>(
-    'INSERT INTO runs (run_id, kind, trigger, started_at) VALUES (?, ?, ?, ?)',
+  const begin = once(() =>
+    connection.prepare<[string, string, string, string]>(
+      'INSERT INTO runs (run_id, kind, trigger, started_at) VALUES (?, ?, ?, ?)',
+    ),
   )
-  const end = connection.prepare<[string, string, string, string, string]>(
-    upsertSql('runs', ['run_id', 'kind', 'trigger', 'started_at', 'summary'], ['run_id']),
+  const end = once(() =>
+    connection.prepare<[string, string, string, string, string]>(
+      upsertSql('runs', ['run_id', 'kind', 'trigger', 'started_at', 'summary'], ['run_id']),
+    ),
   )
   return {
     start({ runId, kind, trigger, startedAt }) {
-      transactions.run(() => begin.run(runId, kind, trigger, startedAt))
+      transactions.run(() => begin().run(runId, kind, trigger, startedAt))
     },
     finish(summary) {
       const { runId, kind, trigger, startedAt } = summary
-      transactions.run(() => end.run(runId, kind, trigger, startedAt, JSON.stringify(summary)))
+      transactions.run(() => end().run(runId, kind, trigger, startedAt, JSON.stringify(summary)))
     },
     get(runId) {
       const row = orm.select({ summary: runs.summary }).from(runs).where(eq(runs.runId, runId)).get()
@@ -67,7 +72,8 @@ export function runsOn({ connection, orm, transactions }: Store): Runs {
  * At opening: what is still under way belongs to a process that ended without a word. Its summary says so. When it
  * ended is not known; the time of its start stands for it.
  */
-export function closeInterruptedRuns({ orm, transactions }: Store): void {
+export function closeInterruptedRuns({ connection, orm, transactions }: Store): void {
+  if (connection.prepare('SELECT 1 FROM runs WHERE summary IS NULL LIMIT 1').get() === undefined) return
   transactions.run(() => {
     const version = orm.select({ version: head.version }).from(head).get()?.version ?? 0
     for (const row of orm.select().from(runs).where(isNull(runs.summary)).all()) {

@@ -10,6 +10,8 @@ import { classify } from './sqlite-error.ts'
 export interface Transactions {
   run<T>(work: () => T): T
   readonly isOpen: boolean
+  /** How many transactions came to nothing so far: what was kept in memory of one of them is not so. */
+  readonly failures: number
 }
 
 /** What a transaction failed with, wrapped because anything may be thrown. */
@@ -24,6 +26,7 @@ export function transactionsOn(connection: Connection, counters: Counters): Tran
   const rollback = connection.prepare('ROLLBACK')
   let isOpen = false
   let failure: Failure | null = null
+  let failures = 0
 
   function inner<T>(work: () => T): T {
     try {
@@ -53,6 +56,7 @@ export function transactionsOn(connection: Connection, counters: Counters): Tran
       // After some errors (a full disk) SQLite has rolled back by itself.
       if (connection.inTransaction) rollback.run()
       Object.assign(counters, before)
+      failures += 1
       throw classify(error)
     } finally {
       isOpen = false
@@ -63,6 +67,9 @@ export function transactionsOn(connection: Connection, counters: Counters): Tran
     run: (work) => (isOpen ? inner(work) : outer(work)),
     get isOpen() {
       return isOpen
+    },
+    get failures() {
+      return failures
     },
   }
 }

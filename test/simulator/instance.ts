@@ -148,7 +148,7 @@ export class SimulatedInstance {
     })
     this.disk.user.makeFolder(rootPath)
     this.indexFile = settings.indexOnFile ? scratchFile() : ':memory:'
-    this.database = openDatabase({ file: this.indexFile, instance: () => this.id })
+    this.database = this.emptyIndex()
   }
 
   get isRunning(): boolean {
@@ -297,7 +297,15 @@ export class SimulatedInstance {
     this.lostState = true
     this.database.close()
     removeScratch(this.indexFile)
-    this.database = openDatabase({ file: this.indexFile, instance: () => this.id })
+    this.database = this.emptyIndex()
+  }
+
+  private emptyIndex(): Database {
+    const instance = () => this.id
+    if (this.indexFile === ':memory:')
+      return openDatabase({ file: ':memory:', image: freshIndex(), instance })
+    fs.writeFileSync(this.indexFile, freshIndex())
+    return openDatabase({ file: this.indexFile, instance })
   }
 
   /** Only with `indexOnFile`. */
@@ -508,6 +516,17 @@ export class SimulatedInstance {
 function shortened(data: JsonObject): string {
   const text = JSON.stringify(data)
   return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}
+
+let fresh: Uint8Array | null = null
+
+/** A new index as a file: migrated once for all instances. */
+function freshIndex(): Uint8Array {
+  fresh ??= onScratchFile((file) => {
+    openDatabase({ file, instance: () => '' }).close()
+    return fs.readFileSync(file)
+  })
+  return fresh
 }
 
 const scratchFolder = fs.existsSync('/dev/shm') ? '/dev/shm' : '/tmp'

@@ -9,7 +9,7 @@ import { changesetName } from '../../src/remote/layout.ts'
 import { hashOfText, isWhole, marksOf } from './contents.ts'
 import type { History } from './history.ts'
 import type { SimulatedInstance } from './instance.ts'
-import { keptTexts, workspaceOf } from './person.ts'
+import { keptTexts, type WorkspaceEntry, workspaceOf } from './person.ts'
 import type { SimulatedServer } from './server.ts'
 
 export interface Violation {
@@ -149,16 +149,20 @@ export function checkAtRest(outcome: Outcome): void {
         `${instance.name} has ${pending} pending: ${JSON.stringify(instance.index.trees.dirtyPage({ limit: 2 }))}`,
       )
   }
-  checkAgreement(instances)
+  const files = new Map(instances.map((instance) => [instance, workspaceOf(instance)]))
+  checkAgreement(files)
   const chain = chainInStore(server, (version, hash, bytes) =>
     first.context.remote.decodeChangeset({ version, hash }, bytes),
   )
   ledger.checkDurable(chain)
-  checkContents(outcome, chain)
+  checkContents(outcome, files, chain)
 }
 
-function checkAgreement(instances: readonly SimulatedInstance[]): void {
-  const [first, ...others] = instances as [SimulatedInstance, ...SimulatedInstance[]]
+/** What lies in each workspace, read once for all checks. */
+type Workspaces = ReadonlyMap<SimulatedInstance, readonly WorkspaceEntry[]>
+
+function checkAgreement(workspaces: Workspaces): void {
+  const [first, ...others] = [...workspaces.keys()] as [SimulatedInstance, ...SimulatedInstance[]]
   const view = (instance: SimulatedInstance) => ({
     head: instance.index.chain.point()?.hash ?? null,
     conflicts: instance.index.conflicts
@@ -166,13 +170,18 @@ function checkAgreement(instances: readonly SimulatedInstance[]): void {
       .map(
         ({ id, candidates }) => `${id} ${candidates.map((side) => `${side.instance} ${side.hash}`).sort()}`,
       ),
-    files: settledFiles(instance),
+    files: settledFiles(instance, workspaces.get(instance) ?? []),
   })
   const expected = view(first)
+  const expectedText = {
+    head: JSON.stringify(expected.head),
+    conflicts: JSON.stringify(expected.conflicts),
+    files: JSON.stringify(expected.files),
+  }
   for (const other of others) {
     const found = view(other)
     for (const part of ['head', 'conflicts', 'files'] as const) {
-      if (JSON.stringify(found[part]) !== JSON.stringify(expected[part]))
+      if (JSON.stringify(found[part]) !== expectedText[part])
         broken(
           part === 'conflicts' ? 'L5' : 'L1',
           `${part} of ${first.name} and ${other.name} differ:\n${JSON.stringify(expected[part], null, 1)}\n${JSON.stringify(found[part], null, 1)}`,
@@ -182,24 +191,28 @@ function checkAgreement(instances: readonly SimulatedInstance[]): void {
 }
 
 /** What must be the same everywhere: all but the contents of those in conflict. */
-function settledFiles(instance: SimulatedInstance): string[] {
+function settledFiles(instance: SimulatedInstance, files: readonly WorkspaceEntry[]): string[] {
   const inConflict = new Set(
     instance.index.conflicts
       .page({ limit: 1_000 })
       .filter(({ aspect }) => aspect === 'content')
       .map(({ fileId }) => instance.index.trees.remoteOf(fileId)?.state.path),
   )
-  return workspaceOf(instance).map(({ path, text, executable }) => {
+  return files.map(({ path, text, executable }) => {
     if (text === null) return `${path}/`
     return `${path} ${executable ? 'x' : '-'} ${inConflict.has(path) ? '(in conflict)' : text}`
   })
 }
 
-function checkContents(outcome: Outcome, chain: ReadonlyMap<ChangesetHash, Changeset>): void {
+function checkContents(
+  outcome: Outcome,
+  workspaces: Workspaces,
+  chain: ReadonlyMap<ChangesetHash, Changeset>,
+): void {
   const { history, instances, server, harm } = outcome
   const live = new Map<string, string[]>()
-  for (const instance of instances) {
-    for (const { path, text } of workspaceOf(instance)) {
+  for (const [instance, files] of workspaces) {
+    for (const { path, text } of files) {
       if (text === null) continue
       if (!isWhole(text)) broken('S7', `${instance.name}: ${path} holds ${JSON.stringify(text)}`)
       live.set(text, [...(live.get(text) ?? []), `${instance.name}:${path}`])

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { requireSqlite } from '../../../src/database/connection.ts'
 import { openDatabase } from '../../../src/database/open-database.ts'
 import { summary } from '../../conformance/database-suite.ts'
@@ -198,6 +198,25 @@ describe('opening the database', () => {
   })
 })
 
+it('a private database begins as the bytes of a file, and leaves them as they are', () => {
+  const file = join(temporaryFolder(), 'metadata.db')
+  const first = openDatabase({ file, instance: () => me })
+  first.settings.set('key', 'kept')
+  first.close()
+  const image = readFileSync(file)
+  const before = Buffer.from(image)
+  const database = openDatabase({ file: ':memory:', image, instance: () => me })
+  onTestFinished(() => database.close())
+  expect(database.settings.get('key')).toBe('kept')
+  fillRemote(database)
+  expect(database.verify()).toEqual([])
+  database.makeDurable()
+  expect(image.equals(before)).toBe(true)
+  const another = openDatabase({ file: ':memory:', image, instance: () => me })
+  onTestFinished(() => another.close())
+  expect(another.trees.counts().remoteFiles).toBe(0)
+})
+
 describe('verifying the database', () => {
   it('finds nothing in a sound one', () => {
     const database = openTestDatabase()
@@ -214,6 +233,7 @@ describe('verifying the database', () => {
       'two live files',
     ],
     ['a lost row', "DELETE FROM remote_files WHERE path = 'a.md'", 'remoteFiles'],
+    ['another head', 'UPDATE head SET digest = zeroblob(32)', 'digest'],
   ])('finds %s', (_name, damage, finding) => {
     const file = join(temporaryFolder(), 'metadata.db')
     const database = openTestDatabase(file)
