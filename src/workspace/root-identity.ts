@@ -113,6 +113,10 @@ function readMarker(calls: FileCalls, root: string): Marker | null {
     const stats = calls.fstatSync(fd)
     const text = stats.isFile() ? readText(calls, fd, markerBytesMax) : null
     return text === null ? null : decodeMarker(text)
+  } catch (error) {
+    // A disk that fails within the file tells as little as one that fails before it.
+    if (systemCode(error) === 'EIO') return null
+    throw toDavitError(error, 'the marker of the workspace')
   } finally {
     calls.closeSync(fd)
   }
