@@ -121,7 +121,7 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
     move: (from, to, expected, how) => move(context, from, to, expected, how),
     park: (id, from, expected) => park(context, id, from, expected),
     unpark: (id, to) => unpark(context, id, to),
-    parked: () => listParked(context),
+    parked: () => told(context.stateFolder, listParked(context)),
     remove: (target, how) => removeFile(context, target, how),
     makeFolder: (target) => makeFolder(context, target),
     removeFolder: async (target) => {
@@ -153,12 +153,19 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
       watches.add(watch)
       return watch
     },
-    cleanUp: (how) => cleanUp(context, how),
+    cleanUp: (how) => told(context.stateFolder, cleanUp(context, how)),
     async close() {
       await Promise.all([...watches].map((watch) => watch.close()))
       await Promise.all([scanner.close(), pool.close()])
     },
   }
+}
+
+/** The system's errors as ours. */
+function told<T>(subject: string, work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => {
+    throw toDavitError(error, subject)
+  })
 }
 
 function realRoot(calls: FileCalls, given: string): string {
