@@ -166,7 +166,8 @@ function* undecidedAround(batch: Batch, { id, path, kind }: Target): Generator<F
     if (standing?.id === id) continue
     if (standing !== null && !batch.has(standing.id)) yield standing.id
     yield* batch.filesAbove(tree, path)
-    if (kind === 'folder') continue
+    // A folder it is in any case: the file stands aside whatever becomes of the rest, of which there may be any number.
+    if (kind === 'folder' || batch.isFolder(path)) continue
     let found = 0
     for (const below of world.below(tree, path)) {
       if (batch.has(below.id)) continue

@@ -144,6 +144,19 @@ test('a file here and a folder of that name there stand side by side', async () 
   expect(Object.values(ann.tree()).sort()).toEqual(['a file', 'in a folder', 'x'])
 })
 
+test('a file here and a folder of that name with many files there stand side by side', async () => {
+  const { ann, bob } = await openPair({ other: 'x' })
+  // Far more than are decided together.
+  bob.batch = 1
+  for (let index = 0; index < 12; index++) ann.write(`thing/${index}.txt`, `in a folder ${index}`)
+  await syncInTurn(ann)
+  bob.write('thing', 'a file')
+  await converge(bob, ann)
+  expect(ann.read('thing/7.txt')).toBe('in a folder 7')
+  expect(Object.values(ann.tree())).toContain('a file')
+  expect(Object.keys(ann.tree())).toHaveLength(14)
+})
+
 test('a rename that changes only the case is one rename', async () => {
   const { ann, bob } = await openPair({ 'Folder/Read Me.txt': 'text' })
   const id = ann.idOf('Folder/Read Me.txt')

@@ -100,6 +100,18 @@ describe('a file where a folder is needed', () => {
     expect(paths(settle(trees).decisions)).toEqual({ plain: 'p', inside: undefined })
   })
 
+  it('goes aside without waiting for the rest of the folder, of which there may be any number', () => {
+    const { decisions, blocked } = settle(
+      {
+        local: { plain: file('p.txt', 'mine') },
+        remote: { one: file('p.txt/1', '1'), two: file('p.txt/2', '2'), three: file('p.txt/3', '3') },
+      },
+      ['one', 'plain'],
+    )
+    expect(blocked).toEqual([])
+    expect(paths(decisions)).toEqual({ one: 'p.txt/1', plain: aside })
+  })
+
   it('waits for a file above it that is not in the batch', () => {
     const above = { above: file('p', 'old') }
     const { blocked } = settle({ local: above, synced: above, remote: { below: file('p/x', 'new') } }, [
