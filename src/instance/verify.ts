@@ -1,10 +1,12 @@
 /** Whether index, workspace and store agree; each discrepancy is told, none is mended unless asked. */
-import type { Operation } from '../model/changeset.ts'
+import type { ChainPoint, Operation } from '../model/changeset.ts'
 import { liveState } from '../model/dirtiness.ts'
-import { isDavitError } from '../model/errors.ts'
+import { DavitError, isDavitError } from '../model/errors.ts'
 import type { ContentHash, FilePath, RemoteFile } from '../model/file-state.ts'
+import { runRoundsMax } from '../model/limits.ts'
 import { commitOperations } from '../sync/commit.ts'
 import { breathe, type SyncContext } from '../sync/context.ts'
+import { pull } from '../sync/pull.ts'
 import type { Discrepancy, VerifyReport } from './instance.ts'
 
 export interface VerifyOptions {
@@ -34,6 +36,7 @@ class Verification {
   private repaired = 0
   private readonly damaged: { readonly hash: ContentHash; readonly size: number; readonly name: string }[] =
     []
+  private readonly lostChangesets: ChainPoint[] = []
 
   constructor(context: SyncContext, options: VerifyOptions) {
     this.context = context
@@ -151,19 +154,43 @@ class Verification {
       this.tell({ path: 'version/', code: 'head', detail: `the store's head is ${listing.kind}` })
       return
     }
-    if (listing.head.hash !== point.hash) {
-      const reading = await remote.readChain(point, listing.head, (version) => database.chain.hashAt(version))
+    if (listing.head.hash !== point.hash && !(await this.isAhead(point, listing.head))) return
+    if (this.options.deep === true) await this.checkChangesets(point)
+    await this.checkContents()
+  }
+
+  /** Whether the head descends from what is known here. */
+  private async isAhead(known: ChainPoint, head: ChainPoint): Promise<boolean> {
+    const { remote, database } = this.context
+    try {
+      const reading = await remote.readChain(known, head, (version) => database.chain.hashAt(version))
       if (reading.kind === 'diverges') {
         this.tell({ path: 'version/', code: 'chain', detail: 'the store was rolled back or replaced' })
-        return
+        return false
       }
-      this.tell({
-        path: 'version/',
-        code: 'behind',
-        detail: `this instance is ${reading.count} versions behind`,
-      })
+      const detail = `this instance is ${reading.count} versions behind`
+      this.tell({ path: 'version/', code: 'behind', detail })
+    } catch (error) {
+      if (!isDavitError(error, 'remote-damaged')) throw error
+      const hint = 'The instance that made it can send it again: run `davit verify --deep --repair` there.'
+      this.tell({ path: 'changes/', code: 'changeset-damaged', detail: `${error.message}. ${hint}` })
     }
-    await this.checkContents()
+    return true
+  }
+
+  /** Those that are kept here: without one of them nobody who is behind it, or joins, gets any further. */
+  private async checkChangesets(head: ChainPoint): Promise<void> {
+    const { remote, database } = this.context
+    for (let { version } = head; version > 0; version--) {
+      this.options.signal?.throwIfAborted()
+      const [hash, bytes] = [database.chain.hashAt(version), database.chain.bytesAt(version)]
+      if (hash === null || bytes === null) return
+      this.bytes += bytes.length
+      if (await remote.hasChangeset({ version, hash })) continue
+      const detail = `changeset ${version} in the store is missing or wrong`
+      this.tell({ path: 'changes/', code: 'changeset-damaged', detail })
+      this.lostChangesets.push({ version, hash })
+    }
   }
 
   private async checkContents(): Promise<void> {
@@ -226,24 +253,49 @@ class Verification {
     this.damaged.push(row)
   }
 
-  /** Contents that the store lost and a file here still has are sent again, under new names. */
+  /** What the store lost and is still here is sent again: changesets as they were, contents under new names. */
   private async repair(): Promise<void> {
-    const operations: Operation[] = []
-    for (const { hash, size, name } of this.damaged) {
+    for (const point of this.lostChangesets) {
+      const bytes = this.context.database.chain.bytesAt(point.version)
+      if (bytes === null) continue
+      await this.context.remote.writeChangeset(point, bytes)
+      this.repaired += 1
+    }
+    const sent: { readonly hash: ContentHash; readonly size: number; readonly object: string }[] = []
+    for (const { hash, size } of this.damaged) {
       const file = this.findHere(hash)
       if (file === null || file.stamp === null) continue
-      const object = await this.context.remote.writeContent(
-        hash,
-        this.context.workspace.source(file.state.path, file.stamp),
-        this.options.signal,
-      )
-      operations.push({ kind: 'object', hash, size, name: object, before: name === '' ? null : name })
+      const source = this.context.workspace.source(file.state.path, file.stamp)
+      const object = await this.context.remote.writeContent(hash, source, this.options.signal)
+      sent.push({ hash, size, object })
     }
-    for (let start = 0; start < operations.length; start += 1_000) {
-      const block = operations.slice(start, start + 1_000)
-      const result = await commitOperations(this.context, block, this.options.signal)
-      if (result.kind === 'won') this.repaired += block.length
+    for (let start = 0; start < sent.length; start += 1_000) await this.name(sent.slice(start, start + 1_000))
+  }
+
+  /** Commits where contents lie now, upon whatever others commit meanwhile. */
+  private async name(
+    sent: readonly { readonly hash: ContentHash; readonly size: number; readonly object: string }[],
+  ): Promise<void> {
+    const { context } = this
+    const named = new Map(this.damaged.map(({ hash, name }) => [hash, name]))
+    const { signal } = this.options
+    for (let round = 0; round < runRoundsMax; round++) {
+      await pull(context, { list: true, ...(signal === undefined ? {} : { signal }) })
+      const operations = sent.flatMap(({ hash, size, object }): Operation[] => {
+        const before = context.database.contents.find(hash)?.name ?? ''
+        // Somebody else was quicker.
+        if (before !== named.get(hash)) return []
+        return [{ kind: 'object', hash, size, name: object, before: before === '' ? null : before }]
+      })
+      if (operations.length === 0) return
+      const result = await commitOperations(context, operations, signal)
+      if (result.kind === 'won') {
+        this.repaired += operations.length
+        return
+      }
+      await context.clock.sleep(25 + context.random.fraction() * 100 * (round + 1), signal)
     }
+    throw new DavitError('remote-busy', 'others commit faster than this repair could', { action: 'retry' })
   }
 
   private findHere(hash: ContentHash) {

@@ -1,0 +1,62 @@
+/** `davit verify --deep --repair`: what the store lost is sent again by whoever has it. */
+import { expect, test } from 'vitest'
+import { verify } from '../../../src/instance/verify.ts'
+import { converge, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
+
+/** The names of the store's objects that match. */
+function named(replica: Replica, pattern: RegExp): string[] {
+  return [...replica.dav.files.keys()].filter((name) => pattern.test(name))
+}
+
+function codes(report: { readonly discrepancies: readonly { readonly code: string }[] }): string[] {
+  return report.discrepancies.map(({ code }) => code)
+}
+
+test('a content that the store lost is sent again, also by one who is behind', async () => {
+  const { ann, bob } = await openPair({})
+  ann.write('a.txt', 'only ann has it')
+  await syncInTurn(ann)
+  const [blob] = named(ann, /\/[0-9a-f]{2}\/[0-9a-f]{64}-/) as [string]
+  ann.dav.files.set(blob, Buffer.from('rotten'))
+  bob.write('b.txt', 'made meanwhile')
+  expect((await bob.sync()).outcome).toBe('failed')
+  const report = await verify(ann.context, { deep: true, repair: true })
+  expect(codes(report)).toEqual(['behind', 'content-damaged'])
+  expect(report.repaired).toBe(1)
+  await converge(ann, bob)
+  expect(bob.read('a.txt')).toBe('only ann has it')
+  expect(codes(await verify(bob.context, { deep: true }))).toEqual([])
+})
+
+test('two who repair the same content name it once', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'both have it' })
+  const [blob] = named(ann, /\/[0-9a-f]{2}\/[0-9a-f]{64}-/) as [string]
+  ann.dav.files.delete(blob)
+  const reports = await Promise.all(
+    [ann, bob].map(({ context }) => verify(context, { deep: true, repair: true })),
+  )
+  expect(reports.map(({ repaired }) => repaired).sort()).toEqual([0, 1])
+  await converge(ann, bob)
+  expect(codes(await verify(ann.context, { deep: true }))).toEqual([])
+})
+
+test('a changeset that the store lost is sent again by the one who made it', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'a' })
+  ann.write('b.txt', 'b')
+  await syncInTurn(ann)
+  const [lost] = named(ann, /changes\/.*-/)
+    .sort()
+    .slice(-1) as [string]
+  const bytes = ann.dav.files.get(lost)
+  // As when a backup of the store came back between the upload and the commit.
+  ann.dav.files.delete(lost)
+  expect((await bob.sync()).error?.code).toBe('remote-damaged')
+  const [told] = (await verify(bob.context, { deep: true, repair: true })).discrepancies
+  expect(told).toMatchObject({ code: 'changeset-damaged' })
+  expect(told?.detail).toContain('davit verify --deep --repair')
+  expect(codes(await verify(ann.context, { deep: true }))).toEqual(['changeset-damaged'])
+  expect((await verify(ann.context, { deep: true, repair: true })).repaired).toBe(1)
+  expect(ann.dav.files.get(lost)).toEqual(bytes)
+  await converge(ann, bob)
+  expect(bob.read('b.txt')).toBe('b')
+})
