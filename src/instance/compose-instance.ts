@@ -172,7 +172,8 @@ async function compose(
   const root = await workspace.rootState()
   // The marker gets a fresh token at each start. A root that is not the one that was remembered keeps its own, and
   // the first run halts.
-  if (known === null || root.kind === 'present') await workspace.renewMarker(random.hex(16))
+  if (known === null || root.kind === 'present')
+    await workspace.renewMarker(random.hex(16), { onlyRemembered: known !== null })
   await workspace.cleanUp({ trashAgeMs, nowMs: clock.now() })
   if (root.kind === 'present') await verifyPulled(context, bootId())
 

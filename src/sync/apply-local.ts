@@ -170,9 +170,9 @@ class Applier {
         const expected = this.stamps.get(step.id)
         if (expected === undefined) return
         if (!(await this.isAsDecided(step.id, step.path))) return this.lookAgain(step.id, step.path)
-        if ((await workspace.look(step.path)) === null) return this.lookAgain(step.id, step.path)
         const result = await workspace.remove(step.path, { expected, old: 'trash' })
-        if (result.kind === 'changed') return this.lookAgain(step.id, step.path)
+        // Also when it is gone: somebody may have given it another name.
+        if (result.kind !== 'done') return this.lookAgain(step.id, step.path)
         this.stamps.delete(step.id)
         this.state.deletedHere += 1
         return

@@ -90,7 +90,7 @@ async function isTorn(
         : couldBeStored(pulled.mtimeUs, found.mtimeUs)
     if (!hasSetTime && found.stamp.size > 0 && !isOlder) return false
     const result = await workspace.remove(pulled.path, { expected: found.stamp, old: 'trash' })
-    if (result.kind === 'changed') return false
+    if (result.kind !== 'done') return false
     // ORDER: gone from the disk before it goes from the index, or it is a new file after another power cut.
     await workspace.makeDurable()
     return true

@@ -90,8 +90,8 @@ export async function openFolderWorkspace(options: FolderWorkspaceOptions): Prom
   return {
     root,
     rootState: async () => rootState(calls, root, options.identity),
-    renewMarker: async (token) => {
-      await renewMarker(calls, root, options.identity, token)
+    renewMarker: async (token, { onlyRemembered = false } = {}) => {
+      await renewMarker(calls, root, options.identity, { token, onlyRemembered })
       // In a folder that was made anew, what is held in between has no place yet.
       makeHoldingFolders(calls, context.holdingFolder)
     },

@@ -10,6 +10,7 @@ import {
   deviceOf,
   done,
   doneWith,
+  gone,
   isExpected,
   lstatOrNull,
   noteNames,
@@ -31,10 +32,10 @@ export function removeFile(
     withPlace<RemoveResult, RemoveResult>(
       context,
       path,
-      { make: false, otherwise: () => done },
+      { make: false, otherwise: () => gone },
       async (place) => {
         const found = lstatOrNull(calls, place.target)
-        if (found === null) return done
+        if (found === null) return gone
         if (!isExpected(found, options.expected, matchesStamp) || !place.parent.isInPlace()) return changed
         const beside = place.parent.device !== deviceOf(context)
         let aside = null
@@ -45,7 +46,7 @@ export function removeFile(
           if (systemCode(error) !== 'EXDEV') throw error
           aside = takeAside(context, place, true)
         }
-        if (aside === null) return done
+        if (aside === null) return gone
         // What was taken is what stood there at that very instant: look at it once more.
         if (!isExpected(aside.look(), options.expected, matchesContent)) {
           await aside.putBack()

@@ -8,8 +8,9 @@ import { DavitError } from '../model/errors.ts'
 import { stateFolderName } from '../model/path.ts'
 import type { FileCalls, FileStats } from './file-calls.ts'
 import { readText } from './read-text.ts'
-import { syncUpTo } from './steps.ts'
+import { type HeldFolder, holdFolder } from './safe-path.ts'
 import { systemCode, toDavitError } from './system-error.ts'
+import { syncPath } from './unsettled.ts'
 import type { RootState } from './workspace.ts'
 
 /** What the caller's database keeps of the root, as plain JSON. */
@@ -39,44 +40,68 @@ export function rootState(calls: FileCalls, root: string, memory: RootMemory): R
   if (found === null) return { kind: 'vanished' }
   if (!found.isDirectory()) return { kind: 'replaced', detail: `'${root}' is no folder any more` }
   if (remembered === null) return { kind: 'present' }
-  const marker = readMarker(calls, root)
+  const marker = readMarker(calls, path.join(root, stateFolderName, 'marker'))
   if (marker === null) {
     const other = found.dev !== remembered.device || found.ino !== remembered.inode
     const what = other ? `Another folder stands at '${root}', without` : `The folder '${root}' has lost`
     return { kind: 'replaced', detail: `${what} the marker ${stateFolderName}/marker` }
   }
   // A folder that was copied or remounted as a whole, with the current marker, is the same one for us.
-  if (marker.token === remembered.token || marker.previous === remembered.token) return { kind: 'present' }
+  if (isRemembered(marker, remembered.token)) return { kind: 'present' }
   return { kind: 'restored' }
 }
 
-/** Writes a marker with the token and remembers it. Throws `workspace-vanished` when the root is not there. */
+/**
+ * Writes a marker with the token and remembers it. `onlyRemembered`: unless the marker that is remembered stands there,
+ * nothing is done; a disk may have gone since somebody looked. Throws `workspace-vanished` when the root is not there.
+ */
 export async function renewMarker(
   calls: FileCalls,
   root: string,
   memory: RootMemory,
-  token: string,
+  { token, onlyRemembered }: { readonly token: string; readonly onlyRemembered: boolean },
 ): Promise<void> {
   const found = lstatRoot(calls, root)
-  if (found === null || !found.isDirectory())
-    throw new DavitError('workspace-vanished', `The workspace '${root}' is not there.`, {
-      action: 'ask',
-      hint: 'Mount or restore the folder that was replicated.',
-    })
+  if (found === null || !found.isDirectory()) throw vanished(root)
   const previous = memory.read()?.token ?? null
   const folder = path.join(root, stateFolderName)
   try {
-    calls.mkdirSync(folder, { recursive: true, mode: 0o700 })
-    // ORDER: marker, then memory. A crash in between leaves a marker whose `previous` is the remembered token.
-    await writeMarker(calls, folder, { token, previous })
+    if (!onlyRemembered) calls.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // RACE: held from the look to the last act, so that both concern one folder whatever is mounted there meanwhile.
+    const held = holdFolder(calls, root, stateFolderName, { make: false })
+    if (held.kind !== 'held') {
+      if (onlyRemembered) return
+      throw vanished(root)
+    }
+    try {
+      if (onlyRemembered && !isRemembered(readMarker(calls, held.folder.at('marker')), previous)) return
+      // ORDER: marker, then memory. A crash in between leaves a marker whose `previous` is the remembered token.
+      await writeMarker(calls, held.folder, { token, previous })
+      if (!held.folder.isInPlace()) throw vanished(root)
+    } finally {
+      held.folder.close()
+    }
+    // The folder's own name: it may have been made just now.
+    await syncPath(calls, root)
   } catch (error) {
     throw toDavitError(error, folder)
   }
   memory.write({ token, device: found.dev, inode: found.ino })
 }
 
-async function writeMarker(calls: FileCalls, folder: string, marker: Marker): Promise<void> {
-  const fresh = path.join(folder, 'marker.new')
+function isRemembered(marker: Marker | null, token: string | null): boolean {
+  return marker !== null && token !== null && (marker.token === token || marker.previous === token)
+}
+
+function vanished(root: string): DavitError {
+  return new DavitError('workspace-vanished', `The workspace '${root}' is not there.`, {
+    action: 'ask',
+    hint: 'Mount or restore the folder that was replicated.',
+  })
+}
+
+async function writeMarker(calls: FileCalls, folder: HeldFolder, marker: Marker): Promise<void> {
+  const fresh = folder.at('marker.new')
   const { O_WRONLY, O_CREAT, O_TRUNC } = constants
   const bytes = new TextEncoder().encode(`${JSON.stringify(marker)}\n`)
   const fd = calls.openSync(fresh, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
@@ -86,9 +111,8 @@ async function writeMarker(calls: FileCalls, folder: string, marker: Marker): Pr
   } finally {
     calls.closeSync(fd)
   }
-  calls.renameSync(fresh, path.join(folder, 'marker'))
-  // The folder too: it may have been made just now.
-  await syncUpTo(calls, folder, path.dirname(folder))
+  calls.renameSync(fresh, folder.at('marker'))
+  await calls.fsync(folder.fd)
 }
 
 function lstatRoot(calls: FileCalls, root: string): FileStats | null {
@@ -100,11 +124,11 @@ function lstatRoot(calls: FileCalls, root: string): FileStats | null {
   }
 }
 
-function readMarker(calls: FileCalls, root: string): Marker | null {
+function readMarker(calls: FileCalls, file: string): Marker | null {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
   let fd: number
   try {
-    fd = calls.openSync(path.join(root, stateFolderName, 'marker'), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    fd = calls.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EIO'].includes(systemCode(error))) return null
     throw toDavitError(error, 'the marker of the workspace')

@@ -33,6 +33,7 @@ export interface StepContext {
 
 export const changed = { kind: 'changed' } as const
 export const done = { kind: 'done' } as const
+export const gone = { kind: 'gone' } as const
 
 /** A file's place: its name in the folder that holds it. */
 export interface Place {

@@ -60,7 +60,11 @@ export type StepResult =
   /** This file system cannot hold the name. */
   | { readonly kind: 'unrepresentable'; readonly detail: string }
 
-export type RemoveResult = { readonly kind: 'done' } | { readonly kind: 'changed' }
+/** `gone`: nothing was there any more. It may stand under another name now. */
+export type RemoveResult =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'gone' }
 
 /** Where the old content goes: to the trash, or nowhere because the store was seen to have it. */
 export type OldContent = 'trash' | 'drop'
@@ -110,8 +114,11 @@ export interface Workspace {
 
   /** Looks at the root and its marker. Cheap; called before each run and before each batch of deletions. */
   rootState(): Promise<RootState>
-  /** Writes the marker with a fresh token and remembers the root's identity: at the first start and at each later one. */
-  renewMarker(token: string): Promise<void>
+  /**
+   * Writes the marker with a fresh token and remembers the root's identity: at the first start and at each later one.
+   * `onlyRemembered` (default false): not where the marker that is remembered does not stand any more.
+   */
+  renewMarker(token: string, options?: { readonly onlyRemembered?: boolean }): Promise<void>
 
   /**
    * Tells what is at and below `under` (`''` for everything). Symbolic links are not followed; ignored paths and the
@@ -168,7 +175,7 @@ export interface Workspace {
   unpark(id: FileId, to: FilePath): Promise<StepResult>
   /** Ids of parked files, left over by a crash. */
   parked(): Promise<FileId[]>
-  /** Removes a file. `done` also when nothing is there any more. */
+  /** Removes a file. */
   remove(
     path: FilePath,
     options: { readonly expected: DiskStamp; readonly old: OldContent },

@@ -222,7 +222,7 @@ export function runWorkspaceSuite(name: string, setup: () => Promise<WorkspaceSe
       })
       const seen = await stamp('b')
       expect(await workspace.remove('b', { expected: seen, old: 'drop' })).toEqual({ kind: 'done' })
-      expect(await workspace.remove('b', { expected: seen, old: 'drop' })).toEqual({ kind: 'done' })
+      expect(await workspace.remove('b', { expected: seen, old: 'drop' })).toEqual({ kind: 'gone' })
       expect(await user.trashed()).toEqual(['one'])
       expect(await paths()).toEqual([])
     })

@@ -222,7 +222,7 @@ function identities(replica: Replica): Record<string, string> {
 }
 
 /** Bob renames the folder in the moment in which the pull is about to do this to a file in it. */
-function renamedBefore(bob: Replica, step: 'look' | 'place' | 'move'): void {
+function renamedBefore(bob: Replica, step: 'remove' | 'place' | 'move'): void {
   const { workspace } = bob.context
   const act = workspace[step].bind(workspace) as (...args: unknown[]) => Promise<never>
   bob.disk[step] = (...args: unknown[]): Promise<never> => {
@@ -236,7 +236,7 @@ test('a file deleted elsewhere that is renamed here in that very moment stays de
   const { ann, bob } = await openPair({ 'folder/a.txt': 'a', 'folder/b.txt': 'b', 'c.txt': 'c' })
   ann.remove('folder/a.txt')
   await ann.sync()
-  renamedBefore(bob, 'look')
+  renamedBefore(bob, 'remove')
   await bob.sync()
   await converge(ann, bob)
   expect(ann.tree()).toEqual({ 'c.txt': 'c', 'elsewhere/b.txt': 'b' })

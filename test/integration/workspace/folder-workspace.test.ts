@@ -61,6 +61,49 @@ describe('the root', () => {
     expect((await temporary.workspace.rootState()).kind).toBe('replaced')
   })
 
+  it('gets no new marker where the one that is remembered does not stand any more', async () => {
+    await temporary.workspace.renewMarker('one')
+    const remembered = temporary.memory.value
+    for (const text of [null, JSON.stringify({ token: 'another', previous: null })]) {
+      fs.rmSync(temporary.at('.davit/marker'), { force: true })
+      if (text !== null) fs.writeFileSync(temporary.at('.davit/marker'), text)
+      await temporary.workspace.renewMarker('two', { onlyRemembered: true })
+      expect(temporary.memory.value).toEqual(remembered)
+      expect((await temporary.workspace.rootState()).kind).not.toBe('present')
+    }
+  })
+
+  it('gets no new marker when its disk goes at any moment of that', async () => {
+    const interposed = interposeCalls()
+    const { workspace, root, memory, at } = await openTemporaryWorkspace({ fileCalls: interposed.calls })
+    await workspace.renewMarker('first')
+    let isThrough = false
+    for (let call = 0; !isThrough; call++) {
+      const remembered = memory.value
+      let isAway = false
+      interposed.arm(call, () => {
+        fs.renameSync(root, `${root}-away`)
+        fs.mkdirSync(root)
+        isAway = true
+      })
+      const renewing = workspace.renewMarker(`token ${call}`, { onlyRemembered: true })
+      const failed = await renewing.then(
+        () => null,
+        (error: unknown) => error,
+      )
+      isThrough = !isAway
+      if (isThrough) break
+      if (failed !== null) expect(failed).toMatchObject({ code: 'workspace-vanished' })
+      // Nothing makes the folder that stands there now the one that was replicated.
+      expect(fs.existsSync(at('.davit/marker')), `before call ${call}`).toBe(false)
+      expect((await workspace.rootState()).kind).toBe('replaced')
+      fs.rmSync(root, { recursive: true })
+      fs.renameSync(`${root}-away`, root)
+      expect((await workspace.rootState()).kind, `before call ${call}`).toBe('present')
+      if (failed !== null) expect(memory.value).toEqual(remembered)
+    }
+  })
+
   it('is restored when the marker is an older one', async () => {
     await temporary.workspace.renewMarker('one')
     const old = fs.readFileSync(temporary.at('.davit/marker'))
