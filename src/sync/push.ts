@@ -343,8 +343,7 @@ class Uploader {
         return true
       } catch (error) {
         if (isDavitError(error, 'file-changed')) {
-          const path = user.triple.local?.state.path
-          if (path !== undefined) this.run.lookAgainAt(path, user.id)
+          this.distrust(user.id)
           continue
         }
         if (isDavitError(error, 'remote-too-large', 'file-unreadable', 'file-busy', 'remote-full')) {
@@ -360,6 +359,18 @@ class Uploader {
   private problemOf(wish: Wish, error: DavitError) {
     const path = wish.triple.local?.state.path ?? wish.triple.remote?.state.path ?? ''
     return { path, code: error.code, detail: error.message }
+  }
+
+  /**
+   * What is there is not what was read before, though perhaps size and times tell nothing of it: it was written within
+   * one step of the disk's clock. It is read again whatever they tell.
+   */
+  private distrust(id: FileId): void {
+    const { trees } = this.context.database
+    const { local } = trees.triple(id)
+    if (local === null || local.absence !== null) return
+    if (!local.racy) trees.putLocal({ ...local, racy: true })
+    this.run.lookAgainAt(local.state.path, id)
   }
 
   private sourceOf(hash: ContentHash, user: Wish): ContentSource | null {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
 import {
@@ -220,6 +220,25 @@ test('a second copy of a content is never uploaded', async () => {
   bob.write('back.txt', 'the same')
   expect(await contentsSentBy(bob)).toEqual([])
   await converge(ann, bob)
+})
+
+test('a content that differs from what was read, under the same size and times, is read again and sent', async () => {
+  const { ann, bob } = await openPair({})
+  ann.write('a.txt', 'new')
+  // Written within one step of the disk's clock: what the first look read is another content with the same stamp.
+  const { workspace } = ann.context
+  const hash = workspace.hash.bind(workspace)
+  ann.disk.hash = async (path, signal) => {
+    delete ann.disk.hash
+    return {
+      ...(await hash(path, signal)),
+      hash: createHash('sha256').update('old').digest('hex'),
+      racy: false,
+    }
+  }
+  expectWell(await ann.sync())
+  await converge(ann, bob)
+  expect(bob.read('a.txt')).toBe('new')
 })
 
 function swap(replica: Replica, left: string, right: string): void {
