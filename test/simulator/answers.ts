@@ -57,7 +57,7 @@ function hrefOf(entry: ListedName, style: ServerProfile['listing']): string {
   const { path, isFolder } = entry
   let escaped = path === '' ? '' : path.split('/').map(encodeURIComponent).join('/')
   if (style.escapesAll) escaped = escaped.replace(/[-_.]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)
-  const absolute = `/${escaped}${isFolder && path !== '' ? '/' : ''}`
+  const absolute = `/${escaped}${isFolder && style.marksFolders && path !== '' ? '/' : ''}`
   switch (style.href) {
     case 'path':
       return absolute

@@ -56,5 +56,28 @@ export const branches: readonly (readonly [name: string, file: string, text: str
     "stale('the conflict has changed since it was looked at')",
   ],
   ['a step meets an edit', 'sync/apply-local.js', 'this.state.lookAgainAt(path, id)'],
-  ['an upload finds its file changed', 'sync/push.js', 'this.run.lookAgainAt(path, user.id)'],
+  ['an upload finds its file changed', 'sync/push.js', 'this.distrust(user.id)'],
 ]
+
+/**
+ * What no seed can come to, why, and which test reaches it instead. An entry that is reached after all does not belong
+ * here.
+ */
+export const unreachable: Readonly<Record<string, { readonly why: string; readonly test: string }>> = {
+  'R1-clean in reconcile.js (1)': {
+    why: 'a file that no tree knows is in no set of files to be looked at',
+    test: 'test/unit/reconcile/decision-table.test.ts',
+  },
+  'R16-path-taken in reconcile.js (1)': {
+    why: 'no instance commits a file and a folder under one id; only a hostile store does',
+    test: 'test/unit/reconcile/decision-table.test.ts',
+  },
+  'R16-path-taken in reconcile.js (2)': {
+    why: 'no instance commits a file and a folder under one id; only a hostile store does',
+    test: 'test/unit/reconcile/decision-table.test.ts',
+  },
+  'R3-pull in decide-content.js (1)': {
+    why: 'every file has a content hash, and two folders have no content to differ in',
+    test: 'test/property/reconcile',
+  },
+}

@@ -43,6 +43,42 @@ export function placesToReach(
   return places
 }
 
+interface Range {
+  readonly startOffset: number
+  readonly endOffset: number
+  readonly count: number
+}
+
+/**
+ * That of the innermost range. What follows a conditional expression within the code behind an `if` that returns is in
+ * no range of its own: V8 ends that code's range where the expression's begins. Then it is that one's count.
+ */
+export function countAt(ranges: readonly Range[], text: string, offset: number): number {
+  const sizeOf = ({ startOffset, endOffset }: Range) => endOffset - startOffset
+  const around = ranges.filter(({ startOffset, endOffset }) => startOffset <= offset && offset < endOffset)
+  const innermost = around.reduce<Range | null>(
+    (best, range) => (best === null || sizeOf(range) <= sizeOf(best) ? range : best),
+    null,
+  )
+  if (innermost === null) return 0
+  const isBetween = (from: number, to: number) => from >= to || text.slice(from, to).trim() === ''
+  const inside = ranges
+    .filter((range) => range.startOffset > innermost.startOffset && range.endOffset <= offset)
+    .sort((left, right) => right.endOffset - left.endOffset || sizeOf(right) - sizeOf(left))
+  let next = inside[0]
+  if (next === undefined || !isExpression(text, next)) return innermost.count
+  while (next !== undefined && isExpression(text, next)) {
+    const start: number = next.startOffset
+    next = inside.find(({ endOffset }) => endOffset <= start && isBetween(endOffset, start))
+  }
+  return next === undefined ? innermost.count : Math.min(innermost.count, next.count)
+}
+
+/** Part of a conditional expression, or of one with `&&`, `||` or `??`. */
+function isExpression(text: string, { startOffset }: Range): boolean {
+  return /^\s*(\?|:|&&|\|\|)/.test(text.slice(startOffset, startOffset + 20))
+}
+
 export interface CoverageCounter {
   /** How often each place was run through since the start. */
   take(places: readonly Place[]): Promise<Map<string, number>>
@@ -58,20 +94,16 @@ export async function startCounting(): Promise<CoverageCounter> {
     async take(places) {
       const { result } = await session.post('Profiler.takePreciseCoverage')
       const counts = new Map<string, number>()
+      const files = new Set(places.map(({ file }) => file))
       for (const script of result) {
         if (!script.url.startsWith('file:')) continue
         const file = path.relative(sourceFolder, fileURLToPath(script.url))
+        if (!files.has(file)) continue
+        const ranges = script.functions.flatMap((each) => each.ranges)
+        const text = fs.readFileSync(path.join(sourceFolder, file), 'utf8')
         for (const place of places) {
           if (place.file !== file) continue
-          let innermost: { readonly count: number; readonly size: number } | null = null
-          for (const { ranges } of script.functions) {
-            for (const { startOffset, endOffset, count } of ranges) {
-              if (startOffset > place.offset || endOffset <= place.offset) continue
-              const size = endOffset - startOffset
-              if (innermost === null || size <= innermost.size) innermost = { count, size }
-            }
-          }
-          counts.set(place.name, (counts.get(place.name) ?? 0) + (innermost?.count ?? 0))
+          counts.set(place.name, (counts.get(place.name) ?? 0) + countAt(ranges, text, place.offset))
         }
       }
       return counts

@@ -17,6 +17,8 @@ export interface WrittenText {
   chosen: boolean
   /** Some user gave the file with this text another name, or put it into the place of another one. */
   moved: boolean
+  /** What was there when it was written first. */
+  base: WrittenText | null
   /** Deletions and overwritings of exactly this text. */
   readonly givenUp: {
     readonly by: string
@@ -24,6 +26,8 @@ export interface WrittenText {
     readonly path: string
     /** What was saved in its place. */
     readonly text: string | null
+    /** Davit had not come to write down that it stood there: it cannot tell that it was taken away. */
+    readonly isUnseen: boolean
   }[]
 }
 
@@ -35,31 +39,52 @@ export class History {
   /** Marks that somebody who saw them removed, or lost in a decision of a person. */
   readonly droppedMarks = new Set<Mark>()
   private marksGiven = 0
+  /** By instance and path. */
+  private readonly leftAt = new Map<string, WrittenText[]>()
+  private readonly readStore: (hash: string) => string | null
+
+  constructor(readStore: (hash: string) => string | null) {
+    this.readStore = readStore
+  }
 
   newMark(instance: string): Mark {
     this.marksGiven += 1
-    return `w${this.marksGiven}-${instance}`
+    // Of one length, so that most edits leave the size as it is.
+    return `w${String(this.marksGiven).padStart(4, '0')}-${instance}`
   }
 
   /** A user of `instance` saved `text` where `base` stood (`null`: nothing). */
-  wrote(instance: string, path: string, text: string, base: string | null): void {
+  wrote(instance: string, path: string, text: string, base: string | null, isUnseen = false): void {
     const entry = this.entryOf(text)
     entry.writers.add(instance)
     entry.takenOff.delete(instance)
     entry.puts += 1
+    if (entry.puts === 1 && base !== null) entry.base = this.entryOf(base)
     const kept = marksOf(text)
     for (const mark of kept) this.typed(mark, instance)
+    // What stood there before goes on elsewhere as another file, as after an editor's own backup.
+    if (base === null) for (const left of this.leftAt.get(`${instance} ${path}`) ?? []) left.puts += 1
     if (base === null || base === text) return
-    this.tookOff(instance, path, base, text)
+    this.tookOff({ by: instance, path, text, isUnseen, how: 'edited' }, base)
     for (const mark of marksOf(base)) if (!kept.has(mark)) this.droppedMarks.add(mark)
   }
 
-  moved(text: string): void {
-    this.entryOf(text).moved = true
+  /** With `from`: a file of that text left this path of the instance. */
+  moved(text: string, from?: { readonly instance: string; readonly path: string }): void {
+    const entry = this.entryOf(text)
+    entry.moved = true
+    if (from === undefined) return
+    const key = `${from.instance} ${from.path}`
+    this.leftAt.set(key, [...(this.leftAt.get(key) ?? []), entry])
   }
 
-  removed(instance: string, path: string, text: string): void {
-    this.tookOff(instance, path, text, null)
+  /** It was put into the place of another file: what becomes of where it stood says nothing of it any more. */
+  movedOver(text: string): void {
+    this.entryOf(text).puts += 1
+  }
+
+  removed(instance: string, path: string, text: string, isUnseen = false): void {
+    this.tookOff({ by: instance, path, text: null, isUnseen, how: 'deleted' }, text)
     for (const mark of marksOf(text)) this.droppedMarks.add(mark)
   }
 
@@ -79,8 +104,29 @@ export class History {
     for (const mark of marksOf(text)) this.typed(mark, instance)
   }
 
+  /** Whether somebody wrote it, or it is in the store. */
+  isKnown(text: string): boolean {
+    const hash = hashOfText(text)
+    return (this.byHash.get(hash)?.writers.size ?? 0) > 0 || this.readStore(hash) !== null
+  }
+
+  /** Also of a text that nobody wrote, such as a merge, once it is in the store. */
   textOf(hash: string): string | null {
-    return this.byHash.get(hash)?.text ?? null
+    return this.byHash.get(hash)?.text ?? this.readStore(hash)
+  }
+
+  /** Whether one was made out of the other, edit by edit, each of which was made once. */
+  descends(hash: string, from: string): boolean {
+    const met = new Set<WrittenText>()
+    let entry = this.byHash.get(hash)
+    while (entry !== undefined && entry.puts === 1 && !entry.moved && !met.has(entry)) {
+      met.add(entry)
+      const { base } = entry
+      if (base === null || base.puts !== 1 || base.moved) return false
+      if (base.hash === from) return true
+      entry = base
+    }
+    return false
   }
 
   private typed(mark: Mark, instance: string): void {
@@ -89,10 +135,10 @@ export class History {
     else by.add(instance)
   }
 
-  private tookOff(instance: string, path: string, old: string, text: string | null): void {
+  private tookOff(act: WrittenText['givenUp'][number], old: string): void {
     const entry = this.entryOf(old)
-    entry.takenOff.add(instance)
-    entry.givenUp.push({ by: instance, how: text === null ? 'deleted' : 'edited', path, text })
+    entry.takenOff.add(act.by)
+    entry.givenUp.push(act)
   }
 
   private entryOf(text: string): WrittenText {
@@ -104,6 +150,7 @@ export class History {
       writers: new Set(),
       takenOff: new Set(),
       puts: 0,
+      base: null,
       chosen: false,
       moved: false,
       givenUp: [],

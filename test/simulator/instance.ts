@@ -33,6 +33,7 @@ import { type ClockSettings, createInstanceClock, guarded, Killed, Process } fro
 import { Removals } from './removals.ts'
 import type { SimulatedServer } from './server.ts'
 import type { Trace } from './trace.ts'
+import { Troubles } from './troubles.ts'
 import type { World } from './world.ts'
 
 export const rootPath = '/workspace'
@@ -105,7 +106,12 @@ export class SimulatedInstance {
   isGone = false
   /** Its index was lost or taken back in time once. */
   lostState = false
+  /** It was taken back in time. */
+  hasOldState = false
   private boots = 0
+  readonly troubles: Troubles
+  /** Calls that write to the workspace until it is killed. */
+  private deathAfterWrites: number | null = null
   private slip: { left: number; readonly act: () => void } | null = null
   private starts = 0
   /** A person let pass whatever is deleted. */
@@ -147,8 +153,14 @@ export class SimulatedInstance {
       granularityMs: settings.granularityMs,
     })
     this.disk.user.makeFolder(rootPath)
+    this.troubles = new Troubles(this.disk)
     this.indexFile = settings.indexOnFile ? scratchFile() : ':memory:'
     this.database = this.emptyIndex()
+  }
+
+  /** Its workspace is not there: nobody can do anything with the files. */
+  get isAway(): boolean {
+    return this.troubles.isAway
   }
 
   get isRunning(): boolean {
@@ -185,6 +197,7 @@ export class SimulatedInstance {
 
   /** Resolves when it stands, or was killed on the way. */
   async start(): Promise<void> {
+    this.isDark = false
     this.starts += 1
     const starting = this.prepare()
     await starting.process.orDeath(starting.boot())
@@ -198,10 +211,18 @@ export class SimulatedInstance {
       kill()
     })
     const files = this.disk.process({
-      before: ({ name }) => {
+      before: (call) => {
         process.step()
-        if (writingCalls.has(name)) this.writes += 1
+        if (writingCalls.has(call.name)) {
+          this.writes += 1
+          if (this.deathAfterWrites !== null && --this.deathAfterWrites <= 0) {
+            this.deathAfterWrites = null
+            process.killAfter(1)
+            process.step()
+          }
+        }
         this.slipIn()
+        this.troubles.before(call)
       },
     })
     kill = () => files.kill()
@@ -270,7 +291,8 @@ export class SimulatedInstance {
     // As the instance's composition does it at each start.
     const known = database.settings.get(rootKey)
     const root = await workspace.rootState()
-    if (known === null || root.kind === 'present') await workspace.renewMarker(chance.hex(16))
+    if (known === null || root.kind === 'present')
+      await workspace.renewMarker(chance.hex(16), { onlyRemembered: known !== null })
     await workspace.cleanUp({ trashAgeMs, nowMs: clock.now() })
     if (root.kind === 'present') await verifyPulled(context, `boot ${this.boots}`)
     if (settings.isAuto) await engine.start()
@@ -285,9 +307,13 @@ export class SimulatedInstance {
   /** The machine stops: what the disk was not made to write may be gone. */
   powerCut(): void {
     this.kill()
+    this.isDark = true
     this.disk.powerCut(this.chance)
     this.boots += 1
   }
+
+  /** Lost power, and was not started since. */
+  isDark = false
 
   /** The index is gone, and with it the identity. */
   loseState(): void {
@@ -318,6 +344,7 @@ export class SimulatedInstance {
   restoreIndex(copy: Uint8Array): void {
     this.kill()
     this.lostState = true
+    this.hasOldState = true
     this.database.close()
     removeScratch(this.indexFile)
     fs.writeFileSync(this.indexFile, copy)
@@ -388,9 +415,16 @@ export class SimulatedInstance {
     this.slip = { left: calls, act }
   }
 
+  /** It dies at that call which writes something to its disk. */
+  killAfterWrites(calls: number): void {
+    this.deathAfterWrites = calls
+  }
+
   /** Nothing that was arranged for it happens any more. */
   isSafe(): void {
     this.slip = null
+    this.deathAfterWrites = null
+    this.troubles.end()
     this.session?.process.killAfter(Number.POSITIVE_INFINITY)
   }
 
@@ -398,6 +432,7 @@ export class SimulatedInstance {
     if (this.slip === null || --this.slip.left > 0) return
     const { act } = this.slip
     this.slip = null
+    if (this.isAway) return
     this.trace.note(this.name, 'somebody slips in')
     act()
   }

@@ -6,6 +6,7 @@
  *   --twice N            every N-th seed is run twice (default 100; 1: all; 0: none)
  *   --jobs J             processes (default: one for each core)
  *   --no-minimise        of a failing seed only the number and what it breaks, as soon as it is found
+ *   --theme NAME         of these seeds only those that are about it (see themes.ts)
  *   --coverage           counts what was run through; what never was fails
  *
  * Exit codes: 0 no violation, 1 a violation, 2 wrong usage.
@@ -14,6 +15,7 @@ import { fork } from 'node:child_process'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { unreachable } from './branches.ts'
 import { describe, minimise } from './minimise.ts'
 import { planOf } from './plan.ts'
 import { simulate, watchRejections } from './simulation.ts'
@@ -31,7 +33,7 @@ function say(text: string): void {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nusage: simulate [--seeds N] [--seed S] [--log] [--twice N] [--jobs J] [--no-minimise] [--coverage]\n`,
+    `${problem}\nusage: simulate [--seeds N] [--seed S] [--log] [--twice N] [--jobs J] [--no-minimise] [--theme NAME] [--coverage]\n`,
   )
   process.exit(2)
 }
@@ -53,6 +55,7 @@ function readArguments() {
         log: { type: 'boolean', default: false },
         twice: { type: 'string' },
         jobs: { type: 'string' },
+        theme: { type: 'string' },
         coverage: { type: 'boolean', default: false },
         'no-minimise': { type: 'boolean', default: false },
       },
@@ -100,6 +103,7 @@ async function runMany(options: {
   readonly twiceEvery: number
   readonly jobs: number
   readonly coverage: boolean
+  readonly theme: string | null
   readonly minimise: boolean
 }): Promise<number> {
   const startedAt = performance.now()
@@ -124,7 +128,12 @@ async function runMany(options: {
           const proceed = () => {
             if (next < end && failure === null) {
               const count = Math.min(chunk, end - next)
-              child.send({ first: next, count, twiceEvery: options.twiceEvery } satisfies Task)
+              child.send({
+                first: next,
+                count,
+                twiceEvery: options.twiceEvery,
+                theme: options.theme,
+              } satisfies Task)
               next += count
             } else {
               child.send('coverage')
@@ -173,8 +182,11 @@ async function runMany(options: {
   if (!options.coverage) return 0
   const never = [...places].filter(([, count]) => count === 0).map(([name]) => name)
   for (const [name, count] of [...places].sort()) say(`  reached ${name}: ${count}`)
-  for (const name of never) say(`never reached: ${name}`)
-  return never.length === 0 ? 0 : 1
+  const missing = never.filter((name) => unreachable[name] === undefined)
+  const wrong = Object.keys(unreachable).filter((name) => !never.includes(name))
+  for (const name of missing) say(`never reached: ${name}`)
+  for (const name of wrong) say(`said to be out of reach, but is not: ${name}`)
+  return missing.length + wrong.length === 0 ? 0 : 1
 }
 
 const given = readArguments()
@@ -190,5 +202,6 @@ process.exitCode =
         twiceEvery: wholeNumber('twice', given.twice, 100),
         jobs,
         coverage: given.coverage,
+        theme: given.theme ?? null,
         minimise: !given['no-minimise'],
       })

@@ -200,8 +200,45 @@ function settledFiles(instance: SimulatedInstance, files: readonly WorkspaceEntr
   )
   return files.map(({ path, text, executable }) => {
     if (text === null) return `${path}/`
-    return `${path} ${executable ? 'x' : '-'} ${inConflict.has(path) ? '(in conflict)' : text}`
+    const content = inConflict.has(path) ? '(in conflict)' : text
+    return `${path} ${executable ? 'x' : '-'} ${settledMetadata(instance, path)} ${content}`
   })
+}
+
+function settledMetadata({ index }: SimulatedInstance, path: string): string {
+  const row = index.trees.localAt(path)
+  if (row === null) return '?'
+  const open = new Set(index.conflicts.ofFile(row.id).map(({ aspect }) => aspect))
+  const fields = Object.entries(row.state.metadata).filter(([field]) => !open.has(`metadata.${field}`))
+  return JSON.stringify(fields.sort())
+}
+
+/**
+ * Nobody is asked to decide between a text and the one that it was made from: whoever wrote the later one had seen the
+ * earlier. Of texts that were written once; after a fork, or with an index from a backup, too little is known.
+ */
+function checkNeeded({ history, instances, all, harm }: Outcome): void {
+  if (harm.rolledBack || harm.forked || harm.adopted || all.some(({ lostState }) => lostState)) return
+  const [first] = instances as [SimulatedInstance]
+  // Restored over a deletion that gave way to the conflict, it stands there without anything that was agreed on.
+  const restored = new Set(
+    all.flatMap(({ events }) =>
+      events.filter(({ type }) => type === 'file.rescued').map(({ data }) => String(data['fileId'])),
+    ),
+  )
+  for (const conflict of first.index.conflicts.page({ limit: 1_000 })) {
+    if (conflict.aspect !== 'content' || restored.has(conflict.fileId)) continue
+    const committed = first.index.trees.remoteOf(conflict.fileId)?.state.hash ?? null
+    for (const { hash } of conflict.candidates) {
+      if (committed === null || committed === hash) continue
+      const [older, newer] = history.descends(committed, hash) ? [hash, committed] : [committed, hash]
+      if (history.descends(newer, older))
+        broken(
+          'L5',
+          `the conflict on ${conflict.path} is between a text and what was made from it: ${describe(history.textOf(older) ?? '')} and ${describe(history.textOf(newer) ?? '')}`,
+        )
+    }
+  }
 }
 
 function checkContents(
@@ -229,7 +266,12 @@ function checkContents(
     instance.index.conflicts
       .page({ limit: 1_000 })
       .filter(({ aspect }) => aspect === 'content')
-      .flatMap((conflict) => conflict.candidates.map(({ hash }) => hash)),
+      .flatMap((conflict) => {
+        // The committed side may stand in no workspace: whoever made it may be gone.
+        const committed = instance.index.trees.remoteOf(conflict.fileId)?.state.hash ?? null
+        const sides = conflict.candidates.map(({ hash }) => hash)
+        return committed === null ? sides : [committed, ...sides]
+      }),
   )
   const gone = new Set(outcome.all.filter(({ isGone }) => isGone).map(({ name }) => name))
 
@@ -240,7 +282,8 @@ function checkContents(
     broken('S4', `nowhere left: ${describe(entry.text)}, written by ${[...entry.writers].join(', ')}`)
   }
   checkVisible(outcome, live, candidates, gone, chain)
-  checkDeleted(outcome, live)
+  checkDeleted(outcome, live, new Set(candidates))
+  checkNeeded(outcome)
 }
 
 /** Everything that a live state, a candidate or the history names lies in the store, whole. */
@@ -301,9 +344,14 @@ function checkVisible(
 }
 
 /** What was deleted stays so, unless somebody had a reason that was told. */
-function checkDeleted(outcome: Outcome, live: ReadonlyMap<string, string[]>): void {
+function checkDeleted(
+  outcome: Outcome,
+  live: ReadonlyMap<string, string[]>,
+  candidates: ReadonlySet<string>,
+): void {
   const { history, harm, all } = outcome
-  if (harm.adopted || harm.rolledBack || all.some(({ lostState, isGone }) => lostState || isGone)) return
+  if (harm.adopted || harm.rolledBack || all.some(({ hasOldState, isGone }) => hasOldState || isGone)) return
+  const anew = new Set(all.filter(({ lostState }) => lostState).map(({ name }) => name))
   const rescued = new Set(
     all.flatMap(({ events }) =>
       events.filter(({ type }) => type === 'file.rescued').map(({ data }) => String(data['path'])),
@@ -317,6 +365,16 @@ function checkDeleted(outcome: Outcome, live: ReadonlyMap<string, string[]>): vo
       ...places.map((place) => place.split(':')[1] as string),
     ]
     if (paths.some((path) => rescued.has(path))) continue
+    if (entry.givenUp.some(({ isUnseen }) => isUnseen)) continue
+    // Of two commits that follow one, the first is seen, counts as lost, and wins after all: its own edits meet it.
+    if (harm.forked && candidates.has(entry.hash)) continue
+    // Whoever joins anew knows of a deletion what the store tells: a path, and the content that went.
+    if (anew.size > 0) {
+      const [act, ...more] = entry.givenUp
+      if (entry.moved || act === undefined || more.length > 0 || act.how !== 'deleted' || anew.has(act.by))
+        continue
+      if (places.some((place) => place.split(':')[1] !== act.path)) continue
+    }
     // Where a file was moved and replaced in one go, its old text goes on as another file: somebody put it there.
     if (entry.moved && entry.givenUp.every(({ how }) => how === 'edited')) continue
     // The same text was saved on several instances: whose edit it is of cannot be told.

@@ -1,8 +1,9 @@
 /** The hands of people and programs on one instance's folder. What they do goes into the history. */
-import type { FilePath } from '../../src/model/file-state.ts'
+import type { FilePath, LocalFile } from '../../src/model/file-state.ts'
 import { nameOf, parentOf } from '../../src/model/path.ts'
 import type { Chance } from './chance.ts'
-import { editedText, newText } from './contents.ts'
+import { editedText, hashOfText, newText } from './contents.ts'
+import type { DiskEntry } from './disk.ts'
 import type { History } from './history.ts'
 import { rootPath, type SimulatedInstance } from './instance.ts'
 
@@ -62,11 +63,15 @@ export class Person {
 
   save(path: FilePath, text: string, options: { readonly inPlace: boolean }): void {
     const base = this.files().get(path) ?? null
-    this.history.wrote(this.instance.name, path, text, base)
+    if (base !== null) this.sawTorn(path, base)
+    this.history.wrote(this.instance.name, path, text, base, base !== null && this.isUnseen(path, base))
     this.disk.makeFolder(this.at(parentOf(path)))
     if (options.inPlace || base === null) {
       this.disk.write(this.at(path), Buffer.from(text), { inPlace: true })
     } else {
+      // Renamed and then saved by renaming before anybody looked: nothing of the file is left where it stood.
+      const renamed = this.rowOf(path)
+      if (renamed !== undefined && renamed.state.path !== path) this.givesUp(renamed.state.path)
       const fresh = this.at(`${parentOf(path) === '' ? '' : `${parentOf(path)}/`}.${nameOf(path)}.tmp`)
       this.disk.write(fresh, Buffer.from(text), { inPlace: true })
       this.disk.rename(fresh, this.at(path))
@@ -81,14 +86,14 @@ export class Person {
     return true
   }
 
-  edit(chance: Chance, given?: FilePath): boolean {
+  edit(chance: Chance, given?: FilePath, how?: { readonly inPlace: boolean }): boolean {
     const path = given ?? this.anyFile(chance)
     if (path === null) return false
     const text = this.files().get(path)
     if (text === undefined) return false
     const mark = this.history.newMark(this.instance.name)
     const edited = chance.happens(0.3) ? newText(mark) : editedText(text, chance.between(0, 2), mark)
-    this.save(path, edited, { inPlace: chance.happens(0.5) })
+    this.save(path, edited, how ?? { inPlace: chance.happens(0.5) })
     return true
   }
 
@@ -96,7 +101,7 @@ export class Person {
     const text = this.files().get(path)
     if (text === undefined) return
     this.givesUp(path)
-    this.history.removed(this.instance.name, path, text)
+    this.history.removed(this.instance.name, path, text, this.isUnseen(path, text))
     this.disk.remove(this.at(path))
     this.touched(path)
   }
@@ -105,7 +110,7 @@ export class Person {
     for (const [file, text] of this.files())
       if (file.startsWith(`${path}/`)) {
         this.givesUp(file)
-        this.history.removed(this.instance.name, file, text)
+        this.history.removed(this.instance.name, file, text, this.isUnseen(file, text))
       }
     this.disk.remove(this.at(path))
     this.touched(path)
@@ -116,12 +121,17 @@ export class Person {
     const files = this.files()
     const moved = files.get(from)
     const replaced = files.get(to)
-    if (replaced !== undefined) this.history.removed(this.instance.name, to, replaced)
+    if (replaced !== undefined)
+      this.history.removed(this.instance.name, to, replaced, this.isUnseen(to, replaced))
     if (moved === undefined && replaced !== undefined) return
     // A file that was there keeps its place and is edited by it; the one that was moved over it is deleted.
-    if (replaced !== undefined) this.givesUp(from)
+    if (replaced !== undefined) {
+      this.givesUp(from)
+      if (moved !== undefined) this.history.movedOver(moved)
+    }
     for (const [path, text] of files)
-      if (path === from || path.startsWith(`${from}/`)) this.history.moved(text)
+      if (path === from || path.startsWith(`${from}/`))
+        this.history.moved(text, { instance: this.instance.name, path })
     this.disk.makeFolder(this.at(parentOf(to)))
     this.disk.rename(this.at(from), this.at(to))
     this.touched(from, to)
@@ -131,7 +141,10 @@ export class Person {
     const files = this.files()
     for (const path of [left, right]) {
       const text = files.get(path)
-      if (text !== undefined) this.history.moved(text)
+      if (text !== undefined) {
+        this.history.moved(text)
+        this.history.movedOver(text)
+      }
     }
     const aside = `${left}.aside`
     this.disk.rename(this.at(left), this.at(aside))
@@ -150,6 +163,10 @@ export class Person {
     this.touched(path)
   }
 
+  look(path: FilePath): DiskEntry | null {
+    return this.disk.look(this.at(path))
+  }
+
   touchTime(path: FilePath, mtimeMs: number): void {
     this.disk.utimes(this.at(path), mtimeMs)
     this.touched(path)
@@ -158,6 +175,28 @@ export class Person {
   setExecutable(path: FilePath, executable: boolean): void {
     this.disk.chmod(this.at(path), executable ? 0o755 : 0o644)
     this.touched(path)
+  }
+
+  /**
+   * Saves over what a power cut left of a file, a part of it or what it had been before, ahead of any start. No program
+   * can tell that from an edit of the file: what it held is given up here, unless somebody else has it.
+   */
+  private sawTorn(path: FilePath, text: string): void {
+    if (!this.instance.isDark && this.history.isKnown(text)) return
+    const hash = (this.instance.index.trees.localAt(path) ?? this.rowOf(path))?.state.hash
+    if (hash === hashOfText(text)) return
+    const whole = hash === undefined || hash === null ? null : this.history.textOf(hash)
+    if (whole !== null) this.history.decided([], [whole])
+  }
+
+  /** What the index knows of the file that stands there, under whatever name. */
+  private rowOf(path: FilePath): LocalFile | undefined {
+    const inode = this.look(path)?.ino
+    return this.instance.index.trees.localPage({ limit: 1_000 }).find(({ stamp }) => stamp?.inode === inode)
+  }
+
+  private isUnseen(path: FilePath, text: string): boolean {
+    return this.instance.index.trees.localAt(path)?.state.hash !== hashOfText(text)
   }
 
   /** Deleting a file of which the conflict is known here decides it: every side is given up. */

@@ -5,9 +5,10 @@
  */
 import type { ConflictPolicy } from '../../src/model/conflict.ts'
 import { type Chance, createChance } from './chance.ts'
-import { drawFaults, type Faults } from './faults.ts'
+import { drawFaults, drawStates, type Faults } from './faults.ts'
 import type { InstanceSettings } from './instance.ts'
 import { type ProfileName, profileNames } from './profiles.ts'
+import { type Theme, type ThemeName, themeNames, themes } from './themes.ts'
 
 export const gestureKinds = [
   'write',
@@ -26,7 +27,14 @@ export const gestureKinds = [
   'fileToFolder',
   'folderToFile',
   'metadata',
+  'metadataMeet',
   'resolve',
+  'decideLater',
+  'meet',
+  'rush',
+  'sneakyEdit',
+  'editAgain',
+  'revert',
 ] as const
 export const machineKinds = [
   'sync',
@@ -41,6 +49,12 @@ export const machineKinds = [
   'join',
   'leave',
   'slipIn',
+  'crashWriting',
+  'crashPulling',
+  'fullDisk',
+  'brokenDisk',
+  'unreadable',
+  'unmount',
 ] as const
 export const storeKinds = [
   'outage',
@@ -51,6 +65,7 @@ export const storeKinds = [
   'forgeLock',
   'dropLock',
   'overwriteBlob',
+  'fullStore',
 ] as const
 
 export type EventKind =
@@ -69,6 +84,7 @@ export interface PlannedEvent {
 
 export interface Plan {
   readonly seed: number
+  readonly theme: ThemeName
   readonly instances: readonly InstanceSettings[]
   readonly profile: ProfileName
   readonly latencyMs: { readonly min: number; readonly max: number }
@@ -95,7 +111,14 @@ const weights: Readonly<Record<EventKind, number>> = {
   fileToFolder: 2,
   folderToFile: 2,
   metadata: 5,
+  metadataMeet: 2,
   resolve: 5,
+  decideLater: 2,
+  meet: 3,
+  rush: 1,
+  sneakyEdit: 2,
+  editAgain: 2,
+  revert: 2,
   sync: 34,
   crash: 8,
   powerCut: 4,
@@ -108,6 +131,12 @@ const weights: Readonly<Record<EventKind, number>> = {
   join: 2,
   leave: 1,
   slipIn: 6,
+  crashWriting: 6,
+  crashPulling: 4,
+  fullDisk: 1,
+  brokenDisk: 1,
+  unreadable: 1,
+  unmount: 1,
   outage: 2,
   snapshot: 2,
   rollback: 3,
@@ -116,6 +145,7 @@ const weights: Readonly<Record<EventKind, number>> = {
   forgeLock: 1,
   dropLock: 1,
   overwriteBlob: 1,
+  fullStore: 1,
 }
 
 /** What only some seeds have at all, so that the others are simple. */
@@ -136,35 +166,55 @@ const rare: readonly EventKind[] = [
   'crash',
   'slipIn',
   'join',
+  'crashWriting',
+  'crashPulling',
+  'fullDisk',
+  'brokenDisk',
+  'unreadable',
+  'unmount',
+  'fullStore',
+  'rush',
 ]
 
 const often: ReadonlySet<EventKind> = new Set(['crash', 'slipIn', 'powerCut'])
 
 export function planOf(seed: number): Plan {
   const chance = createChance(seed, 'plan')
-  const count = instanceCount(chance)
+  const themeName = chance.happens(0.33) ? 'plain' : chance.pick(themeNames)
+  const theme: Theme = themes[themeName]
+  const count = theme.instances === undefined ? instanceCount(chance) : chance.pick(theme.instances)
   const allowed = new Set<EventKind>([...gestureKinds, 'sync', 'restart', 'copyIndex', 'snapshot'])
-  for (const kind of rare) if (chance.happens(often.has(kind) ? 0.4 : 0.15)) allowed.add(kind)
+  for (const kind of rare) {
+    allowed.delete(kind)
+    // What else is rare stays out of most seeds that are about something.
+    if (chance.happens((often.has(kind) ? 0.4 : 0.15) * (themeName === 'plain' ? 1 : 0.4))) allowed.add(kind)
+  }
+  const weightOf = (kind: EventKind): number => theme.weights[kind] ?? weights[kind]
+  for (const kind of Object.keys(theme.weights) as EventKind[]) allowed.add(kind)
   if (!allowed.has('restoreIndex')) allowed.delete('copyIndex')
   if (!allowed.has('rollback')) allowed.delete('snapshot')
   const kinds = [...allowed]
-  const total = kinds.reduce((sum, kind) => sum + weights[kind], 0)
+  const total = kinds.reduce((sum, kind) => sum + weightOf(kind), 0)
   const pickKind = (): EventKind => {
     let left = chance.fraction() * total
     for (const kind of kinds) {
-      left -= weights[kind]
+      left -= weightOf(kind)
       if (left < 0) return kind
     }
     return 'sync'
   }
-  const policy = policyOf(chance)
+  const policy = theme.policy ?? policyOf(chance)
   const instances = Array.from({ length: count }, (_, index) =>
-    settingsOf(chance, instanceNames[index] as string, { policy, indexOnFile: allowed.has('restoreIndex') }),
+    settingsOf(chance, instanceNames[index] as string, {
+      policy,
+      indexOnFile: allowed.has('restoreIndex'),
+      theme,
+    }),
   )
-  const paceMs = chance.pick([300, 1_500, 6_000])
+  const paceMs = theme.paceMs ?? chance.pick([300, 1_500, 6_000])
   let atMs = 0
   const events: PlannedEvent[] = []
-  const length = chance.between(8, 30)
+  const length = chance.between(6, 26)
   // Mostly everybody has something in common to begin with.
   if (chance.happens(0.8)) {
     for (let index = 0; index < chance.between(2, 6); index++)
@@ -191,6 +241,7 @@ export function planOf(seed: number): Plan {
   events.sort((left, right) => left.atMs - right.atMs)
   return {
     seed,
+    theme: themeName,
     instances,
     profile: chance.pick(profileNames),
     latencyMs: chance.pick([
@@ -199,16 +250,28 @@ export function planOf(seed: number): Plan {
       { min: 50, max: 1_500 },
     ]),
     // A quarter of the seeds has none.
-    faults: chance.happens(0.25) ? {} : drawFaults(chance),
+    faults: chance.happens(0.25) ? {} : faultsOf(chance, theme),
     events,
+  }
+}
+
+function faultsOf(chance: Chance, theme: Theme): Partial<Faults> {
+  switch (theme.faults) {
+    case 'none':
+      return chance.happens(0.7) ? {} : drawFaults(chance)
+    case 'pages':
+      return { page: 0.02 + 0.1 * chance.fraction() }
+    default:
+      return chance.happens(0.2) ? { ...drawFaults(chance), ...drawStates(chance) } : drawFaults(chance)
   }
 }
 
 function instanceCount(chance: Chance): number {
   const roll = chance.fraction()
-  if (roll < 0.5) return 2
-  if (roll < 0.85) return 3
-  if (roll < 0.95) return 4
+  // Two and three find nearly everything, at a fraction of the time.
+  if (roll < 0.6) return 2
+  if (roll < 0.9) return 3
+  if (roll < 0.97) return 4
   return chance.between(5, 8)
 }
 
@@ -220,21 +283,23 @@ function policyOf(chance: Chance): ConflictPolicy {
 function settingsOf(
   chance: Chance,
   name: string,
-  shared: Pick<InstanceSettings, 'policy' | 'indexOnFile'>,
+  shared: Pick<InstanceSettings, 'policy' | 'indexOnFile'> & { readonly theme: Theme },
 ): InstanceSettings {
+  const { policy, indexOnFile, theme } = shared
   return {
     name,
-    ...shared,
+    policy,
+    indexOnFile,
     clock: {
       offsetMs: chance.happens(0.3) ? chance.between(-86_400_000, 86_400_000) : 0,
       drift: chance.happens(0.3) ? (chance.fraction() - 0.5) / 5 : 0,
     },
     isAuto: chance.happens(0.35),
-    batch: chance.pick([1, 2, 1_000, 1_000]),
+    batch: theme.batch ?? chance.pick([1, 2, 1_000, 1_000]),
     checkpointBytesMin: chance.pick([300, 3_000, 1_000_000]),
     durableFilesMax: chance.pick([0, 1, 64]),
     maxDelete: { fraction: 0.5, atLeast: chance.pick([2, 4, 10]) },
-    granularityMs: chance.pick([0, 0, 1, 1_000, 2_000]),
+    granularityMs: theme.granularityMs ?? chance.pick([0, 0, 1, 1_000, 2_000]),
     missedChanges: chance.happens(0.2) ? 0.3 : 0,
   }
 }

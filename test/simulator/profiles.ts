@@ -90,6 +90,8 @@ export interface ServerProfile {
     /** When a folder lists itself with Depth 1. */
     readonly own: 'always' | 'when-empty' | 'never'
     readonly hidesDotNames: boolean
+    /** Whether the names of folders end in a slash. */
+    readonly marksFolders: boolean
     readonly prefix: 'D' | 'd' | ''
   }
   /** Whether a form of Destination is taken, or the status with which it is refused. */
@@ -151,7 +153,14 @@ const ideal: ServerProfile = {
     lastModified: true,
     etag: 'strong',
   },
-  listing: { href: 'path', escapesAll: false, own: 'always', hidesDotNames: false, prefix: 'D' },
+  listing: {
+    href: 'path',
+    escapesAll: false,
+    own: 'always',
+    hidesDotNames: false,
+    marksFolders: true,
+    prefix: 'D',
+  },
   destination: { absolute: 'taken', path: 'taken' },
   locksWhileWriting: false,
   date: true,
@@ -179,7 +188,7 @@ const nginx: ServerProfile = {
   put: { ...ideal.put, conditions: 'ignored', missingParent: 500, onCollection: 409, tellsEtag: false },
   mkcol: { ...ideal.mkcol, onFile: { withSlash: 405, withoutSlash: 409 }, withoutSlash: 409 },
   // One winner in 200 of 200 rounds of 16, two in 2 of 60 rounds of 6.
-  move: { ...ideal.move, overwriteF: 'racy', created: 204, missingParent: 'made' },
+  move: { ...ideal.move, overwriteF: 'racy', created: 204, missingParent: 'made', losers: [404, 500] },
   copy: { existing: 412, missingSource: 404, missingParent: 412, created: 204, replaced: 204 },
   delete: { ...ideal.delete, collectionWithoutSlash: 409 },
   get: { ...ideal.get, onCollection: 200, etag: 'seconds' },
@@ -237,6 +246,7 @@ const sabre: ServerProfile = {
     newName: 'partial',
     existing: 'partial',
     cut: 'kept',
+    missingParent: 404,
     onCollection: 409,
   },
   mkcol: { ...ideal.mkcol, isExclusive: false },
@@ -341,7 +351,7 @@ const phodav: ServerProfile = {
   copy: { existing: 412, missingSource: 409, missingParent: 409, created: 201, replaced: 204 },
   delete: { ...ideal.delete, missing: 'cut' },
   get: { ...ideal.get, onCollection: 200, lastModified: false, etag: 'seconds' },
-  listing: { ...ideal.listing, href: 'absolute' },
+  listing: { ...ideal.listing, href: 'absolute', marksFolders: false },
   destination: { absolute: 'taken', path: 404 },
   workMs: 2,
 }
@@ -411,7 +421,14 @@ const careless: ServerProfile = {
     lastModified: false,
     etag: 'none',
   },
-  listing: { href: 'internal', escapesAll: true, own: 'when-empty', hidesDotNames: true, prefix: '' },
+  listing: {
+    href: 'internal',
+    escapesAll: true,
+    own: 'when-empty',
+    hidesDotNames: true,
+    marksFolders: false,
+    prefix: '',
+  },
   destination: { absolute: 502, path: 'taken' },
   locksWhileWriting: true,
   date: false,

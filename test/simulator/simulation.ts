@@ -7,12 +7,14 @@ import { emptyStorePoint } from '../../src/model/changeset.ts'
 import { isDavitError } from '../../src/model/errors.ts'
 import { lockLeaseMs } from '../../src/model/limits.ts'
 import { headContent, headName } from '../../src/remote/layout.ts'
-import { createChance } from './chance.ts'
+import { type Chance, createChance } from './chance.ts'
+import { hashOfText } from './contents.ts'
 import { gestures, resolveAny, type Scene, slipIn } from './gestures.ts'
 import { History } from './history.ts'
-import { SimulatedInstance } from './instance.ts'
+import { rootPath, SimulatedInstance } from './instance.ts'
 import { Killed } from './killable.ts'
 import { Broken, checkAtRest, type Harm, Ledger, type Violation } from './oracle.ts'
+import { Person, workspaceOf } from './person.ts'
 import { gestureKinds, instanceNames, type Plan, type PlannedEvent } from './plan.ts'
 import { profiles } from './profiles.ts'
 import { createSimulatedServer, type Effect, type SimulatedServer, type StoreSnapshot } from './server.ts'
@@ -67,7 +69,7 @@ class Simulation {
   private readonly world: World
   private readonly trace: Trace
   private readonly server: SimulatedServer
-  private readonly history = new History()
+  private readonly history = new History((hash) => this.readStore(hash))
   private readonly harm: Harm = {
     rolledBack: false,
     forked: false,
@@ -104,6 +106,7 @@ class Simulation {
       history: this.history,
       instances: this.instances,
       launch: (what, work) => this.launch(what, work),
+      later: (ms, act) => this.later(ms, act),
     }
   }
 
@@ -195,6 +198,35 @@ class Simulation {
     })
   }
 
+  private isHealing = false
+
+  private readStore(hash: string): string | null {
+    const prefix = `${hash.slice(0, 2)}/${hash}-`
+    for (const name of this.server.names()) {
+      const bytes = name.startsWith(prefix) ? this.server.read(name) : null
+      const text = bytes === null ? null : Buffer.from(bytes).toString()
+      if (text !== null && hashOfText(text) === hash) return text
+    }
+    return null
+  }
+
+  private later(ms: number, act: () => void): void {
+    this.world.after(ms, () => {
+      if (!this.isHealing) this.withRoom(act)
+    })
+  }
+
+  /** What people do. */
+  private withRoom(act: () => void): void {
+    const nested = this.instances.reduce(
+      (inner, { troubles }) =>
+        () =>
+          troubles.withRoom(inner),
+      act,
+    )
+    nested()
+  }
+
   private async waitUntil(ms: number): Promise<void> {
     let isThere = ms <= this.world.nowMs
     this.world.after(ms - this.world.nowMs, () => {
@@ -216,7 +248,7 @@ class Simulation {
     this.count(`event ${event.kind}`)
     const gesture = gestureKinds.find((kind) => kind === event.kind)
     if (gesture !== undefined) {
-      gestures[gesture](this.scene, instance, chance)
+      if (!instance.isAway) this.withRoom(() => gestures[gesture](this.scene, instance, chance))
       return
     }
     switch (event.kind) {
@@ -243,7 +275,10 @@ class Simulation {
         instance.clock.jump(chance.pick([-1, 1]) * chance.pick([1_000, 3_600_000, 86_400_000 * 40]))
         break
       case 'loseState':
+        instance.troubles.mount()
         instance.loseState()
+        // A copy that is put back comes with the state folder that it belongs to, which is gone.
+        this.indexCopies.delete(instance)
         break
       case 'copyIndex':
         this.indexCopies.set(instance, instance.copyIndex())
@@ -264,11 +299,82 @@ class Simulation {
         break
       case 'slipIn':
         if (instance.isRunning)
-          instance.slipInAfter(chance.between(1, 60), () => slipIn(this.scene, instance, chance))
+          instance.slipInAfter(chance.between(1, chance.pick([10, 60, 200])), () =>
+            this.withRoom(() => slipIn(this.scene, instance, chance)),
+          )
+        break
+      case 'crashWriting':
+        if (!instance.isRunning) break
+        instance.killAfterWrites(chance.between(1, chance.pick([4, 12, 40])))
+        this.launch(`${instance.name} syncs`, () => instance.sync())
+        break
+      case 'crashPulling':
+        this.crashPulling(instance, chance)
+        break
+      case 'fullDisk':
+        instance.troubles.fill(chance.pick([0, 4_096, 5 * 4_096]))
+        this.later(chance.between(1_000, 20_000), () => instance.troubles.free())
+        break
+      case 'brokenDisk':
+        instance.troubles.break(chance.between(1, chance.pick([10, 100])), chance)
+        break
+      case 'unreadable':
+        this.makeUnreadable(instance, chance)
+        break
+      case 'unmount':
+        this.unmount(instance, chance)
         break
       default:
         this.harmStore(event, chance)
     }
+  }
+
+  /** Dies while it takes in what somebody else did, part of which is undone before it lives again. */
+  private crashPulling(instance: SimulatedInstance, chance: Chance): void {
+    const others = this.living.filter(
+      (other) => other !== instance && other.isRunning && !other.isAway && !instance.isAway,
+    )
+    if (!instance.isRunning || others.length === 0) return
+    const other = chance.pick(others)
+    const one = new Person(other, this.history)
+    this.withRoom(() => {
+      if (chance.happens(0.6)) for (let index = 0; index < 3; index++) one.create(chance)
+      if (chance.happens(0.5)) gestures.swap(this.scene, other, chance)
+      if (chance.happens(0.3)) gestures.rename(this.scene, other, chance)
+      if (chance.happens(0.3)) gestures.renameFolder(this.scene, other, chance)
+    })
+    this.launch(`${instance.name} pulls from ${other.name}`, async () => {
+      await other.sync()
+      if (!instance.isRunning || this.isHealing) return
+      instance.killAfterWrites(chance.between(1, chance.pick([12, 40])))
+      await instance.sync()
+      if (!other.isRunning || other.isAway || this.isHealing || chance.happens(0.4)) return
+      this.withRoom(() => {
+        const path = one.anyFile(chance)
+        if (path === null) return
+        if (chance.happens(0.5)) one.remove(path)
+        else one.edit(chance, path)
+      })
+      await other.sync()
+    })
+  }
+
+  /** A file, or a folder with all that is in it. */
+  private makeUnreadable(instance: SimulatedInstance, chance: Chance): void {
+    const paths = workspaceOf(instance).map(({ path }) => path)
+    if (paths.length === 0) return
+    instance.troubles.hide(`${rootPath}/${chance.pick(paths)}`)
+    this.later(chance.between(1_000, 20_000), () => instance.troubles.show())
+  }
+
+  /** In the middle of a run, too. */
+  private unmount(instance: SimulatedInstance, chance: Chance): void {
+    const act = () => {
+      this.withRoom(() => instance.troubles.unmount())
+      this.later(chance.between(1_000, 20_000), () => instance.troubles.mount())
+    }
+    if (instance.isRunning && chance.happens(0.7)) instance.slipInAfter(chance.between(1, 60), act)
+    else act()
   }
 
   private restart(instance: SimulatedInstance): void {
@@ -327,6 +433,14 @@ class Simulation {
       case 'dropLock':
         for (const name of server.names()) if (/^lock\/.+/.test(name)) server.remove(name)
         break
+      case 'fullStore': {
+        const usedBytes = server
+          .names()
+          .reduce((sum, name) => sum + (server.read(name)?.length ?? 0), chance.pick([0, 300, 2_000]))
+        server.setFaults({ ...this.plan.faults, quotaBytes: usedBytes })
+        this.later(chance.between(1_000, 30_000), () => server.setFaults(this.plan.faults))
+        break
+      }
       case 'overwriteBlob': {
         // The disk of the server rots. Whoever has the content sends it again.
         const blobs = server.names().filter((name) => /^[0-9a-f]{2}\/.+/.test(name))
@@ -348,9 +462,11 @@ class Simulation {
   private async heal(): Promise<void> {
     const { world, server } = this
     this.trace.note('', '== healing ==')
+    this.isHealing = true
     server.setFaults({})
     server.settle(createChance(this.plan.seed, 'settling').happens(0.5) ? 'run' : 'drop')
     for (const instance of this.living) {
+      instance.isSafe()
       if (instance.isRunning) instance.process.resume()
       else await this.begin(instance)
       instance.isSafe()
@@ -367,7 +483,8 @@ class Simulation {
         await this.waitUntil(world.nowMs + 2 * lockLeaseMs)
       const before = this.versions()
       let isWell = true
-      for (const instance of this.living) isWell = (await this.syncOne(instance, chance, round < 2)) && isWell
+      for (const instance of this.living)
+        isWell = (await this.syncOne(instance, chance, round === 0)) && isWell
       const after = this.versions()
       const isQuiet =
         isWell &&
@@ -376,7 +493,11 @@ class Simulation {
         this.living.every(({ index, engine }) => index.trees.counts().pending === 0 && engine.halt() === null)
       if (isQuiet) break
     }
-    if (this.harm.rotten.size > 0) await this.repair(chance)
+    if (this.harm.rotten.size > 0) {
+      await this.repair(chance)
+      // The look that follows an own commit is due to it.
+      for (const instance of this.living) await this.syncOne(instance, chance, false)
+    }
     await this.checkQuiet()
     checkAtRest({
       history: this.history,
@@ -390,6 +511,7 @@ class Simulation {
   }
 
   private isRepairing = false
+  private hasRepaired = false
 
   private async syncOne(
     instance: SimulatedInstance,
@@ -417,11 +539,19 @@ class Simulation {
       return false
     }
     const isDamaged = this.harm.rolledBack || this.harm.rotten.size > 0
-    if (isDamaged && code === 'remote-damaged' && !this.isRepairing) {
+    if (isDamaged && code === 'remote-damaged' && !this.isRepairing && !this.hasRepaired) {
       // What was uploaded and not committed yet when the store was taken back is named by a later commit.
       this.isRepairing = true
       await this.repair(chance)
       this.isRepairing = false
+      this.hasRepaired = true
+      return false
+    }
+    if (this.harm.rolledBack && code === 'remote-damaged') {
+      if (this.isRepairing) return false
+      // A backup came back between the upload of a changeset and its commit, which names what is not there any more.
+      this.count('a store is given up')
+      this.server.wipe()
       return false
     }
     if (summary.outcome === 'halted')
@@ -443,8 +573,6 @@ class Simulation {
   /** One further sync of each writes nothing and asks at most once for what it knows. */
   private async checkQuiet(): Promise<void> {
     for (const instance of this.living) {
-      // The look that follows an own commit is due to it.
-      await this.world.settle(instance.sync(), stepsMax)
       const requests = instance.sent.length
       const files = instance.writes
       const wasTorn = this.isHeadTorn()
@@ -471,9 +599,12 @@ class Simulation {
       if (!resolveAny(this.scene, decider, chance)) break
       await this.world.run(() => this.underWay === 0 || this.failure !== null, stepsMax)
       if (this.failure !== null) throw this.failure
-      for (const instance of this.living) await this.syncOne(instance, chance, false)
-      for (const instance of this.living) await this.syncOne(instance, chance, false)
+      // Whoever decided first: then the others learn of it at once.
+      const others = this.living.filter((instance) => instance !== decider)
+      for (const instance of [decider, ...others]) await this.syncOne(instance, chance, false)
     }
+    // What one of them answered to the last decision.
+    for (const instance of this.living) await this.syncOne(instance, chance, false)
     checkAtRest({
       history: this.history,
       ledger: this.ledger,
