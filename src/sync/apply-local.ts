@@ -8,6 +8,7 @@ import { DavitError, isDavitError } from '../model/errors.ts'
 import type { EventDraft } from '../model/event.ts'
 import type { DiskStamp, FileId, FilePath, FileState, FileTriple, LocalFile } from '../model/file-state.ts'
 import { unsafePathReason } from '../model/path.ts'
+import { agreedBase } from '../reconcile/agreed-base.ts'
 import { type LocalChange, orderSteps, type Step } from '../reconcile/order-steps.ts'
 import type { StagedContent, StepResult } from '../workspace/workspace.ts'
 import { breathe, type SyncContext } from './context.ts'
@@ -467,7 +468,8 @@ class Applier {
     // What the remote tree asks for is in the workspace now, and becomes what was agreed. Where a conflict has to be
     // written down first, the base stays until it is: else the next run would take one side for an edit of the other.
     const live = liveState(triple)
-    if (decision.conflicts.length === 0 && !isSame(triple.synced, live)) trees.putSynced(id, live)
+    const base = decision.conflicts.length === 0 ? live : baseBeside(triple.synced, target, live)
+    if (!isSame(triple.synced, base)) trees.putSynced(id, base)
     const origin = this.context.instance().name
     for (const { path, rule, detail } of decision.notices) {
       // Once a run, however often it is decided anew after a commit that lost.
@@ -503,6 +505,15 @@ class Applier {
     }
     return events
   }
+}
+
+/** What of it is agreed on already: a commit that loses now must not make an edit of what was pulled. */
+function baseBeside(
+  synced: FileState | null,
+  local: FileState | null,
+  live: FileState | null,
+): FileState | null {
+  return synced === null || local === null || live === null ? synced : agreedBase(synced, local, live)
 }
 
 function isSame(left: FileState | null, right: FileState | null): boolean {

@@ -214,7 +214,7 @@ export function planOf(seed: number): Plan {
   const paceMs = theme.paceMs ?? chance.pick([300, 1_500, 6_000])
   let atMs = 0
   const events: PlannedEvent[] = []
-  const length = chance.between(6, 26)
+  const length = chance.between(5, 20)
   // Mostly everybody has something in common to begin with.
   if (chance.happens(0.8)) {
     for (let index = 0; index < chance.between(2, 6); index++)
@@ -269,9 +269,9 @@ function faultsOf(chance: Chance, theme: Theme): Partial<Faults> {
 function instanceCount(chance: Chance): number {
   const roll = chance.fraction()
   // Two and three find nearly everything, at a fraction of the time.
-  if (roll < 0.6) return 2
-  if (roll < 0.9) return 3
-  if (roll < 0.97) return 4
+  if (roll < 0.7) return 2
+  if (roll < 0.93) return 3
+  if (roll < 0.98) return 4
   return chance.between(5, 8)
 }
 

@@ -314,3 +314,24 @@ test('a candidate outlives the instance that made it', async () => {
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
+
+test('a content that was pulled beside a conflict of labels is no edit when the commit of that conflict loses', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'one' })
+  ann.setMetadata('a.txt', { title: 'by ann' })
+  ann.write('a.txt', 'two')
+  await syncInTurn(ann)
+  bob.setMetadata('a.txt', { title: 'by bob' })
+  // Ann is quicker, with another content.
+  bob.network = async (request, send) => {
+    if (request.method === 'MOVE') {
+      bob.network = (later, pass) => pass(later)
+      ann.write('a.txt', 'three')
+      await ann.sync()
+    }
+    return send(request)
+  }
+  await bob.sync()
+  await converge(ann, bob)
+  expect(bob.conflicts().map(({ aspect }) => aspect)).toEqual(['metadata.title'])
+  for (const replica of [ann, bob]) expect(replica.read('a.txt')).toBe('three')
+})
