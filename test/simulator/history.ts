@@ -59,7 +59,8 @@ export class History {
     entry.writers.add(instance)
     entry.takenOff.delete(instance)
     entry.puts += 1
-    if (entry.puts === 1 && base !== null) entry.base = this.entryOf(base)
+    // What Davit had not come to write down is no base to it.
+    if (entry.puts === 1 && base !== null && !isUnseen) entry.base = this.entryOf(base)
     const kept = marksOf(text)
     for (const mark of kept) this.typed(mark, instance)
     // What stood there before goes on elsewhere as another file, as after an editor's own backup.
