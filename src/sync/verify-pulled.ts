@@ -5,7 +5,10 @@
 import { liveState } from '../model/dirtiness.ts'
 import { isDavitError } from '../model/errors.ts'
 import type { FilePath, FileState, FileTriple } from '../model/file-state.ts'
+import type { ScanEntry } from '../workspace/workspace.ts'
 import type { SyncContext } from './context.ts'
+
+type FoundFile = Extract<ScanEntry, { readonly kind: 'file' }>
 
 /** When files were last listed. */
 export const pulledAtKey = 'sync.pulledAt'
@@ -26,28 +29,7 @@ const roundingUs = 2
 export async function verifyPulled(context: SyncContext, boot: string | null): Promise<void> {
   const { database } = context
   const isSameBoot = boot !== null && database.settings.get(bootKey) === boot
-  if (!isSameBoot) {
-    for (const { id, hash } of database.pulled.all()) {
-      const triple = database.trees.triple(id)
-      const live = liveState(triple)
-      if (live === null || live.hash !== hash) continue
-      const path = standingPath(triple, live)
-      if (!(await isTorn(context, triple, { ...live, path }))) continue
-      database.transaction(() => {
-        if (triple.local !== null) database.trees.removeLocal(id)
-        database.trees.putSynced(id, null)
-      })
-      context.emit({
-        type: 'file.rescued',
-        data: {
-          fileId: id,
-          path,
-          rule: 'torn',
-          detail: 'The machine stopped while it was written; it is fetched again.',
-        },
-      })
-    }
-  }
+  if (!isSameBoot) await verifyAll(context)
   database.transaction(() => {
     if (!isSameBoot) {
       database.pulled.clear()
@@ -57,28 +39,80 @@ export async function verifyPulled(context: SyncContext, boot: string | null): P
   })
 }
 
+interface Pulled {
+  readonly triple: FileTriple
+  /** Where it is looked for, with the content that was pulled. */
+  readonly state: FileState
+}
+
+async function verifyAll(context: SyncContext): Promise<void> {
+  const { trees, pulled } = context.database
+  const missing: Pulled[] = []
+  for (const { id, hash } of pulled.all()) {
+    const triple = trees.triple(id)
+    const live = liveState(triple)
+    if (live === null || live.hash !== hash) continue
+    const file = { triple, state: { ...live, path: standingPath(triple, live) } }
+    const found = await judge(context, file)
+    if (found === 'torn') fetchAgain(context, file)
+    else if (found === 'missing') missing.push(file)
+  }
+  if (missing.length === 0) return
+  // Somebody may have renamed it, or a folder above it, before this start.
+  const standing = await entriesByInode(context, missing)
+  for (const file of missing) {
+    const entry = standing.get(file.triple.local?.stamp?.inode ?? -1)
+    const isSame = entry !== undefined && entry.stamp.birthtimeMs === file.triple.local?.stamp?.birthtimeMs
+    const found = isSame
+      ? await judge(context, { ...file, state: { ...file.state, path: entry.path } })
+      : 'missing'
+    if (found !== 'kept') fetchAgain(context, file)
+  }
+}
+
+async function entriesByInode(
+  { workspace }: SyncContext,
+  files: readonly Pulled[],
+): Promise<Map<number, FoundFile>> {
+  const wanted = new Set(files.map(({ triple }) => triple.local?.stamp?.inode))
+  const found = new Map<number, FoundFile>()
+  for await (const { entries } of workspace.scan({ under: '' }))
+    for (const entry of entries)
+      if (entry.kind === 'file' && wanted.has(entry.stamp.inode)) found.set(entry.stamp.inode, entry)
+  return found
+}
+
+function fetchAgain({ database, emit }: SyncContext, { triple, state }: Pulled): void {
+  const { id } = triple
+  database.transaction(() => {
+    if (triple.local !== null) database.trees.removeLocal(id)
+    database.trees.putSynced(id, null)
+  })
+  const detail = 'The machine stopped while it was written; it is fetched again.'
+  emit({ type: 'file.rescued', data: { fileId: id, path: state.path, rule: 'torn', detail } })
+}
+
 /** Where the file is to be looked for: it may have been renamed since it was pulled, here or elsewhere. */
 function standingPath({ local, synced }: FileTriple, live: FileState): FilePath {
   const isSettled = local !== null && local.absence === null && synced?.hash === live.hash
   return isSettled ? local.state.path : live.path
 }
 
-/** Whether the machine lost what was pulled; what it left in its place is in the trash then. */
-async function isTorn(
+/** What stands there: `torn` is what the machine left of it, which is in the trash now. */
+async function judge(
   { workspace, database }: SyncContext,
-  { local, synced }: FileTriple,
-  pulled: FileState,
-): Promise<boolean> {
+  { triple: { local, synced }, state: pulled }: Pulled,
+): Promise<'kept' | 'torn' | 'missing'> {
   // Else the machine stopped between the place that it was given and its row.
   const isSettled = synced?.hash === pulled.hash
   try {
     const found = await workspace.hash(pulled.path)
-    if (found.hash === pulled.hash) return false
+    if (found.hash === pulled.hash) return 'kept'
     if (local !== null) {
       // Seen since: whatever it is, it was looked at and decided on.
-      if (isSettled && local.state.hash !== pulled.hash) return false
+      if (isSettled && local.state.hash !== pulled.hash) return 'kept'
       // What it was before: it is pulled once more in any case. Elsewhere: this is another file.
-      if (!isSettled && (found.hash === local.state.hash || local.state.path !== pulled.path)) return false
+      if (!isSettled && (found.hash === local.state.hash || local.state.path !== pulled.path)) return 'kept'
     }
     // Of nothing, or with the time that was set when it was pulled: torn. Older than the pull: what it had replaced.
     const since = database.settings.get(pulledSinceKey)
@@ -88,20 +122,20 @@ async function isTorn(
       isSettled && local !== null && local.stamp !== null
         ? found.stamp.mtimeMs === local.stamp.mtimeMs
         : couldBeStored(pulled.mtimeUs, found.mtimeUs)
-    if (!hasSetTime && found.stamp.size > 0 && !isOlder) return false
+    if (!hasSetTime && found.stamp.size > 0 && !isOlder) return 'kept'
     const result = await workspace.remove(pulled.path, { expected: found.stamp, old: 'trash' })
-    if (result.kind !== 'done') return false
+    if (result.kind !== 'done') return 'kept'
     // ORDER: gone from the disk before it goes from the index, or it is a new file after another power cut.
     await workspace.makeDurable()
-    return true
+    return 'torn'
   } catch (error) {
     // Nothing is there: its name never reached the disk. Taken for a deletion, it would be deleted everywhere.
     if (isDavitError(error, 'file-changed')) {
       const stoodHere = local !== null && (isSettled || local.state.path === pulled.path)
-      return stoodHere && (await workspace.look(pulled.path)) === null
+      return stoodHere && (await workspace.look(pulled.path)) === null ? 'missing' : 'kept'
     }
     // The scan says what that means.
-    if (isDavitError(error, 'file-unreadable', 'file-busy', 'path-unsafe')) return false
+    if (isDavitError(error, 'file-unreadable', 'file-busy', 'path-unsafe')) return 'kept'
     throw error
   }
 }

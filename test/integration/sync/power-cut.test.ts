@@ -155,3 +155,22 @@ test('what was merged is brought to the disk for good, in a large pull too', asy
   expect(bob.read('merged.md')).toBe(lines.replace('one', 'ONE').replace('six', 'SIX'))
   expect(durable).toEqual(['merged.md'])
 })
+
+test('what was renamed after a power cut, and before the next start, is one file, whole', async () => {
+  const { ann, bob } = await openPair({})
+  for (let index = 0; index < 80; index++) ann.write(`folder/${index}.txt`, `content ${index}`)
+  await syncInTurn(ann, bob)
+  const id = ann.idOf('folder/8.txt')
+  bob.write('folder/7.txt', '')
+  bob.move('folder', 'renamed')
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  for (const replica of [ann, bob]) {
+    expect(replica.read('renamed/8.txt')).toBe('content 8')
+    expect(replica.idOf('renamed/8.txt')).toBe(id)
+    // Torn, and fetched again to where it was.
+    expect(replica.read('folder/7.txt')).toBe('content 7')
+    expect(replica.read('renamed/7.txt')).toBeNull()
+    expect(Object.keys(replica.tree())).toHaveLength(80)
+  }
+})
