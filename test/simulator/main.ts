@@ -24,7 +24,7 @@ import { watchImmediates } from './world.ts'
 
 const chunk = 25
 /** A seed leaves some 20 MB behind: in a young generation that is larger, next to nothing of it has to be copied. */
-const workerFlags = ['--min-semi-space-size=32', '--max-semi-space-size=64']
+const workerFlags = ['--sparkplug', '--min-semi-space-size=32', '--max-semi-space-size=64']
 const minimisingTriesMax = 400
 
 function say(text: string): void {
