@@ -253,6 +253,8 @@ class Simulation {
     }
     switch (event.kind) {
       case 'sync':
+        // One process for each state folder: a second one is refused while the first one starts.
+        if (instance.isStarting) break
         if (!instance.isRunning) this.restart(instance)
         else this.launch(`${instance.name} syncs`, () => instance.sync({ full: chance.happens(0.2) }))
         break
@@ -536,6 +538,14 @@ class Simulation {
       this.trace.note(instance.name, `a person chooses ${choice}`)
       this.count(`recover ${choice}`)
       await this.world.settle(instance.recover(choice), stepsMax)
+      return false
+    }
+    // An index from before several starts: which of the two is the old one, it or the workspace, cannot be told.
+    if (instance.hasOldState && code === 'workspace-restored') {
+      this.harm.adopted = true
+      this.trace.note(instance.name, 'a person chooses adopt')
+      this.count('recover adopt')
+      await this.world.settle(instance.recover('adopt'), stepsMax)
       return false
     }
     const isDamaged = this.harm.rolledBack || this.harm.rotten.size > 0
