@@ -537,7 +537,16 @@ class Simulation {
       if (choice === 'adopt') this.harm.adopted = true
       this.trace.note(instance.name, `a person chooses ${choice}`)
       this.count(`recover ${choice}`)
-      await this.world.settle(instance.recover(choice), stepsMax)
+      try {
+        await this.world.settle(instance.recover(choice), stepsMax)
+      } catch (error) {
+        // Joined by a checkpoint, after what the store lost was made.
+        if (choice !== 'republish' || !isDavitError(error, 'remote-rolled-back')) throw error
+        this.harm.adopted = true
+        this.trace.note(instance.name, 'a person chooses adopt then')
+        this.count('recover adopt')
+        await this.world.settle(instance.recover('adopt'), stepsMax)
+      }
       return false
     }
     // An index from before several starts: which of the two is the old one, it or the workspace, cannot be told.
