@@ -14,7 +14,7 @@ import type { StagedContent, StepResult } from '../workspace/workspace.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { ContentFetcher } from './fetch-ahead.ts'
 import { OriginNames } from './origin-names.ts'
-import type { PlannedFile, PlanPage } from './plan.ts'
+import { isEdited, type PlannedFile, type PlanPage } from './plan.ts'
 import type { RunState } from './run-state.ts'
 import { forgetUnfinished, hasFolderEntry, noteCopy, noteUnfinished } from './unfinished.ts'
 import { pulledAtKey, pulledSinceKey } from './verify-pulled.ts'
@@ -70,7 +70,7 @@ class Applier {
   async run(): Promise<void> {
     const changes: LocalChange[] = []
     for (const file of this.page.files) {
-      if (this.isHeldBack(file)) continue
+      if (await this.isHeldBack(file)) continue
       await this.keepCopy(file)
       const change = changeOf(file)
       if (change === null) continue
@@ -273,7 +273,7 @@ class Applier {
         this.lookAgain(id, result.path)
         return
       case 'unrepresentable':
-        this.standAside(id, { code: 'path-unrepresentable', detail: result.detail })
+        await this.standAside(id, { code: 'path-unrepresentable', detail: result.detail })
         return
     }
   }
@@ -287,9 +287,12 @@ class Applier {
 
   /**
    * A state that this disk must not or cannot hold stays in the remote tree, is reported, and is not written. Its
-   * absence is no deletion.
+   * absence is no deletion. `null`: it is ignored here.
    */
-  private standAside(id: FileId, why: { readonly code: string; readonly detail: string } | null): void {
+  private async standAside(
+    id: FileId,
+    why: { readonly code: string; readonly detail: string } | null,
+  ): Promise<void> {
     const file = this.byId.get(id)
     const live = file === undefined ? null : liveState(file.triple)
     if (file === undefined) return
@@ -298,10 +301,18 @@ class Applier {
     if (live === null) return
     if (why !== null) this.state.problem({ path: live.path, ...why })
     const { local } = file.triple
-    // One that stands here already stays under the name that it has; it differs from the store until a name comes
-    // that can be written.
-    if (local !== null && local.absence === null) return
     const absence = why === null ? 'ignored' : 'unrepresentable'
+    if (local !== null && local.absence === null) {
+      // One that stands here already stays under the name that it has, unless that is another file's by now; it differs
+      // from the store until a name comes that can be written. One that is ignored from now on leaves, as elsewhere.
+      const owner = this.context.database.trees.remoteAt(local.state.path)
+      if (why !== null && (owner === null || owner.id === id)) return
+      return this.leave(id, local, live, absence)
+    }
+    this.markAbsent(id, live, absence)
+  }
+
+  private markAbsent(id: FileId, live: FileState, absence: NonNullable<LocalFile['absence']>): void {
     this.context.database.transaction(() => {
       // `racy`: should a content be found here one day, it was never held against what is agreed on from now.
       this.context.database.trees.putLocal({ id, state: live, stamp: null, racy: true, absence })
@@ -309,8 +320,43 @@ class Applier {
     })
   }
 
+  /** Makes room under the name that the file has here. What was not agreed on stays: it is sent first. */
+  private async leave(
+    id: FileId,
+    local: LocalFile,
+    live: FileState,
+    absence: NonNullable<LocalFile['absence']>,
+  ): Promise<void> {
+    const { workspace, database, emit } = this.context
+    const { path } = local.state
+    const { synced } = database.trees.triple(id)
+    if (synced === null || isEdited(synced, local.state)) return
+    const stamp = this.stamps.get(id) ?? local.stamp
+    // ORDER: the index first. Killed in between, the file stands there as a new one; the other way round its absence
+    // would be a deletion, everywhere.
+    this.markAbsent(id, live, absence)
+    if (local.state.kind === 'folder') {
+      await workspace.removeFolder(path)
+      return
+    }
+    const isAsDecided = stamp !== null && (await this.isAsDecided(id, path))
+    const result = isAsDecided ? await workspace.remove(path, { expected: stamp, old: 'trash' }) : null
+    if (result?.kind !== 'done') {
+      database.transaction(() => {
+        database.trees.putLocal(local)
+        database.trees.putSynced(id, synced)
+      })
+      return this.lookAgain(id, path)
+    }
+    this.stamps.delete(id)
+    this.state.deletedHere += 1
+    const because = absence === 'ignored' ? 'is ignored here' : 'cannot be written here'
+    const detail = `Its name elsewhere, '${live.path}', ${because}. It left this folder, and is in the trash.`
+    emit({ type: 'file.rescued', data: { fileId: id, path, rule: 'left', detail } })
+  }
+
   /** What is not to be written here at all, and what only follows in the index. */
-  private isHeldBack(file: PlannedFile): boolean {
+  private async isHeldBack(file: PlannedFile): Promise<boolean> {
     const { decision, triple } = file
     const target = decision.local
     const isAbsent = triple.local !== null && triple.local.absence !== null
@@ -329,14 +375,14 @@ class Applier {
     if (isWritten) return false
     const reason = unsafePathReason(target.path)
     if (reason !== null) {
-      this.standAside(decision.id, {
+      await this.standAside(decision.id, {
         code: 'path-unsafe',
         detail: `the name was not written because ${reason}`,
       })
       return true
     }
-    if (this.context.workspace.isIgnored(target.path)) {
-      this.standAside(decision.id, null)
+    if (this.context.workspace.isIgnored(target.path, target.kind)) {
+      await this.standAside(decision.id, null)
       return true
     }
     return false

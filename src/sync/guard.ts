@@ -81,8 +81,12 @@ async function countDeletions(context: SyncContext, run: RunState): Promise<Reco
       const local = effectiveLocal(triple)
       const live = liveState(triple)
       if (!run.covers(local?.path, live?.path, triple.synced?.path)) continue
-      // Only what is missing on one side can end as a deletion on the other.
-      if (local !== null && live !== null) continue
+      if (local !== null && live !== null) {
+        // What is missing on neither side is deleted on none, but leaves here where its new name is ignored.
+        const isMoved = triple.local?.absence === null && triple.synced?.path !== live.path
+        if (isMoved && context.workspace.isIgnored(live.path, live.kind)) counted.local += 1
+        continue
+      }
       const decision = decide(context, triple, null)
       if (local !== null && decision.local === null) counted.local += 1
       if (live !== null && decision.remote === null) counted.remote += 1

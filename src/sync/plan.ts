@@ -1,8 +1,17 @@
 /** A page of the dirty set, decided: what becomes of each file, with the paths of all of them settled. */
 import { createHash } from 'node:crypto'
+import { changedAspects } from '../model/compare-states.ts'
 import { effectiveLocal, liveState } from '../model/dirtiness.ts'
 import { isDavitError } from '../model/errors.ts'
-import type { ContentHash, FileId, FilePath, FileTriple, LocalFile, RemoteFile } from '../model/file-state.ts'
+import type {
+  ContentHash,
+  FileId,
+  FilePath,
+  FileState,
+  FileTriple,
+  LocalFile,
+  RemoteFile,
+} from '../model/file-state.ts'
 import { mergeTextBytesMax } from '../model/limits.ts'
 import { parentOf } from '../model/path.ts'
 import type { Decision } from '../reconcile/decision.ts'
@@ -161,7 +170,7 @@ function isInScope(run: RunState, triple: FileTriple): boolean {
 /** The decision on one file as the trees stand. */
 export function decide(context: SyncContext, triple: FileTriple, merge: ReconcileInput['merge']): Decision {
   const local = effectiveLocal(triple)
-  const remote = liveState(triple)
+  const remote = keptInSight(context, triple)
   const path = remote?.path ?? local?.path ?? triple.synced?.path ?? ''
   return reconcile({
     id: triple.id,
@@ -174,6 +183,23 @@ export function decide(context: SyncContext, triple: FileTriple, merge: Reconcil
     merge,
     now: nowIso(context),
   })
+}
+
+/**
+ * The committed state; for a file that was moved elsewhere to a name that is ignored here, and edited here: as if it had
+ * not been moved. An edit wins over a file's leaving as over its deletion.
+ */
+function keptInSight({ workspace }: SyncContext, triple: FileTriple): FileState | null {
+  const { local, synced } = triple
+  const live = liveState(triple)
+  if (live === null || synced === null || local === null || local.absence !== null) return live
+  if (live.path === synced.path || !isEdited(synced, local.state)) return live
+  return workspace.isIgnored(live.path, live.kind) ? { ...live, path: synced.path } : live
+}
+
+/** Whether more was done to it here than to move it. */
+export function isEdited(synced: FileState, local: FileState): boolean {
+  return changedAspects(synced, local).some((aspect) => aspect !== 'path' && aspect !== 'mtime')
 }
 
 async function decideWithMerge(
