@@ -2,7 +2,7 @@
 import type { FilePath, LocalFile } from '../../src/model/file-state.ts'
 import { nameOf, parentOf } from '../../src/model/path.ts'
 import type { Chance } from './chance.ts'
-import { editedText, hashOfText, newText } from './contents.ts'
+import { editedText, hashOfText, isWhole, newText } from './contents.ts'
 import type { DiskEntry } from './disk.ts'
 import type { History } from './history.ts'
 import { rootPath, type SimulatedInstance } from './instance.ts'
@@ -92,7 +92,9 @@ export class Person {
     const text = this.files().get(path)
     if (text === undefined) return false
     const mark = this.history.newMark(this.instance.name)
-    const edited = chance.happens(0.3) ? newText(mark) : editedText(text, chance.between(0, 2), mark)
+    const drawn = chance.happens(0.3) ? newText(mark) : editedText(text, chance.between(0, 2), mark)
+    // What a power cut tore nobody goes on from: the torn rest would be in their own edit.
+    const edited = this.seesTorn(text) ? newText(mark) : drawn
     this.save(path, edited, how ?? { inPlace: chance.happens(0.5) })
     return true
   }
@@ -155,7 +157,7 @@ export class Person {
 
   copy(from: FilePath, to: FilePath): void {
     const text = this.files().get(from)
-    if (text !== undefined) this.save(to, text, { inPlace: true })
+    if (text !== undefined && !this.seesTorn(text)) this.save(to, text, { inPlace: true })
   }
 
   makeFolder(path: FilePath): void {
@@ -175,6 +177,11 @@ export class Person {
   setExecutable(path: FilePath, executable: boolean): void {
     this.disk.chmod(this.at(path), executable ? 0o755 : 0o644)
     this.touched(path)
+  }
+
+  /** Before the next start, which takes it away: found later it is Davit's fault. */
+  private seesTorn(text: string): boolean {
+    return this.instance.isDark && !isWhole(text)
   }
 
   /**
