@@ -132,8 +132,11 @@ export class Person {
       if (moved !== undefined) this.history.movedOver(moved)
     }
     for (const [path, text] of files)
-      if (path === from || path.startsWith(`${from}/`))
+      if (path === from || path.startsWith(`${from}/`)) {
+        // Deleted and made anew at its path between two looks it is the same file, which this one is an edit of now.
+        if (this.wasFreed(`${to}${path.slice(from.length)}`)) this.history.movedOver(text)
         this.history.moved(text, { instance: this.instance.name, path })
+      }
     this.disk.makeFolder(this.at(parentOf(to)))
     this.disk.rename(this.at(from), this.at(to))
     this.touched(from, to)
@@ -200,6 +203,14 @@ export class Person {
   private rowOf(path: FilePath): LocalFile | undefined {
     const inode = this.look(path)?.ino
     return this.instance.index.trees.localPage({ limit: 1_000 }).find(({ stamp }) => stamp?.inode === inode)
+  }
+
+  /** Whether the file that Davit knows there was taken away since it looked, and stands nowhere else either. */
+  private wasFreed(path: FilePath): boolean {
+    const row = this.instance.index.trees.localAt(path)
+    if (row === null || row.stamp === null || row.state.kind !== 'file') return false
+    const { inode } = row.stamp
+    return !this.disk.list(rootPath).some(({ ino }) => ino === inode)
   }
 
   private isUnseen(path: FilePath, text: string): boolean {
