@@ -1,8 +1,9 @@
 /** Whether index, workspace and store agree; each discrepancy is told, none is mended unless asked. */
 import type { ChainPoint, Operation } from '../model/changeset.ts'
+import type { Conflict, ConflictId } from '../model/conflict.ts'
 import { liveState } from '../model/dirtiness.ts'
 import { DavitError, isDavitError } from '../model/errors.ts'
-import type { ContentHash, FilePath, RemoteFile } from '../model/file-state.ts'
+import type { ContentHash, FilePath } from '../model/file-state.ts'
 import { runRoundsMax } from '../model/limits.ts'
 import { commitOperations } from '../sync/commit.ts'
 import { breathe, type SyncContext } from '../sync/context.ts'
@@ -23,6 +24,19 @@ const checksAtOnce = 8
 /** While no run is under way. */
 export async function verify(context: SyncContext, options: VerifyOptions): Promise<VerifyReport> {
   return new Verification(context, options).run()
+}
+
+/** A content that the newest version counts on. */
+interface NamedContent {
+  readonly path: FilePath
+  readonly hash: ContentHash
+  readonly size: number
+}
+
+/** The contents from which a person is to choose, and the one that they were made from. */
+function sidesOf({ path, aspect, base, candidates }: Conflict): NamedContent[] {
+  if (aspect !== 'content') return []
+  return [...candidates, ...(base === null ? [] : [base])].map(({ hash, size }) => ({ path, hash, size }))
 }
 
 class Verification {
@@ -197,36 +211,39 @@ class Verification {
     const { database } = this.context
     const total = database.trees.counts().remoteFiles
     const checked = new Set<ContentHash>()
+    const check = async (contents: readonly NamedContent[]) => {
+      const wanted = contents.filter(({ hash }) => !checked.has(hash) && checked.add(hash))
+      for (let start = 0; start < wanted.length; start += checksAtOnce) {
+        this.options.signal?.throwIfAborted()
+        await Promise.all(wanted.slice(start, start + checksAtOnce).map((each) => this.checkContent(each)))
+      }
+    }
     let done = 0
     for (let after: FilePath | undefined; ; ) {
       const page = database.trees.remotePage({ limit: 1_000, ...(after === undefined ? {} : { after }) })
-      const wanted = page.filter(({ deletedVersion, state }) => {
-        if (deletedVersion !== null || state.hash === null || checked.has(state.hash)) return false
-        checked.add(state.hash)
-        return true
-      })
-      for (let start = 0; start < wanted.length; start += checksAtOnce) {
-        this.options.signal?.throwIfAborted()
-        await Promise.all(wanted.slice(start, start + checksAtOnce).map((file) => this.checkContent(file)))
-      }
+      const live = page.filter(({ deletedVersion }) => deletedVersion === null)
+      await check(
+        live.flatMap(({ state: { path, hash, size } }) => (hash === null ? [] : [{ path, hash, size }])),
+      )
       done += page.length
       this.options.onProgress?.(done, total)
       after = page.at(-1)?.state.path
+      if (page.length < 1_000) break
+    }
+    for (let after: ConflictId | undefined; ; ) {
+      const page = database.conflicts.page({ limit: 1_000, ...(after === undefined ? {} : { after }) })
+      await check(page.flatMap(sidesOf))
+      after = page.at(-1)?.id
       if (page.length < 1_000) return
     }
   }
 
-  private async checkContent({ state }: RemoteFile): Promise<void> {
-    if (state.hash === null) return
+  private async checkContent({ path, hash, size }: NamedContent): Promise<void> {
     this.contents += 1
-    const row = this.context.database.contents.find(state.hash)
+    const row = this.context.database.contents.find(hash)
     if (row === null) {
-      this.tell({
-        path: state.path,
-        code: 'content-unknown',
-        detail: 'the store does not say where its content lies',
-      })
-      this.damaged.push({ hash: state.hash, size: state.size, name: '' })
+      this.tell({ path, code: 'content-unknown', detail: 'the store does not say where its content lies' })
+      this.damaged.push({ hash, size, name: '' })
       return
     }
     if (this.options.deep !== true) {
@@ -246,7 +263,7 @@ class Verification {
       }
     }
     this.tell({
-      path: state.path,
+      path,
       code: 'content-damaged',
       detail: `its content in the store (${row.name}) is missing or wrong`,
     })

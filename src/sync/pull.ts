@@ -111,7 +111,7 @@ export async function takeOver(
     // The journal does not reach back that far. If everything that is known here was taken in by somebody, the store
     // is joined anew; files that are equal are recognised.
     if (!incoming.some((changeset) => changeset.header.adopts.includes(known.hash)))
-      throw rolledBack(context, fork)
+      throw fork.force ? joinedLater(ancestor) : rolledBack(context, fork)
     await join(context, { mode: 'keep', create: false, ...options })
     return
   }
@@ -126,6 +126,7 @@ export async function takeOver(
       if (!(await remote.hasChangeset(changeset.point))) throw rolledBack(context, fork)
     }
   }
+  const header = await headerAt(context, ancestor)
   database.transaction(() => {
     for (const changeset of [...orphans].reverse()) {
       const isAdopted = adopted.has(changeset.point.hash)
@@ -136,7 +137,6 @@ export async function takeOver(
         formerCandidate: (operation, side) => formerCandidate(context, changeset, operation.id, side),
       })
     }
-    const header = headerAt(context, ancestor)
     database.chain.rewind({
       point: ancestor,
       digest: header?.digest ?? emptyDigest,
@@ -233,20 +233,23 @@ async function ownChangesets(
   return changesets
 }
 
-function headerAt(context: SyncContext, point: ChainPoint) {
+/** Of a changeset that the store's chain still has: the journal of one who joined by a checkpoint may begin later. */
+async function headerAt({ database, remote }: SyncContext, point: ChainPoint) {
   if (point.version === 0) return null
-  const bytes = context.database.chain.bytesAt(point.version)
-  if (bytes === null) {
-    throw new DavitError(
-      'remote-rolled-back',
-      `the journal does not reach back to version ${point.version}`,
-      {
-        action: 'ask',
-        hint: 'Run `davit recover adopt`: the store is joined as it is, and what only exists here is kept.',
-      },
-    )
-  }
-  return context.remote.decodeChangeset(point, bytes).header
+  const bytes = database.chain.bytesAt(point.version)
+  const changeset = bytes === null ? await remote.readChangeset(point) : remote.decodeChangeset(point, bytes)
+  return changeset.header
+}
+
+function joinedLater(ancestor: ChainPoint): DavitError {
+  return new DavitError(
+    'remote-rolled-back',
+    `the journal of this instance does not reach back to version ${ancestor.version}, the last one that the store still shares with it: what came between cannot be committed again from here`,
+    {
+      action: 'ask',
+      hint: 'Run `davit recover republish` on an instance that has been in the set for longer, or `davit recover adopt` here: the store is joined as it is, and what only exists here is kept.',
+    },
+  )
 }
 
 async function collect(

@@ -24,9 +24,13 @@ export async function requireRoot(context: SyncContext): Promise<void> {
         },
       )
     case 'restored':
-      throw new DavitError('workspace-restored', `the workspace ${root} was restored from a backup`, {
-        action: 'ask',
-        hint: 'Run `davit recover adopt`: the store is joined as it is, and what only exists here is kept. Nothing was deleted.',
-      })
+      throw new DavitError(
+        'workspace-restored',
+        `the workspace ${root}, or the index of it, was restored from a backup`,
+        {
+          action: 'ask',
+          hint: 'Run `davit recover adopt`: the store is joined as it is, and what only exists here is kept. Nothing was deleted.',
+        },
+      )
   }
 }

@@ -5,8 +5,8 @@
 import { liveState } from '../model/dirtiness.ts'
 import { isDavitError } from '../model/errors.ts'
 import type { FilePath, FileState, FileTriple } from '../model/file-state.ts'
-import type { ScanEntry } from '../workspace/workspace.ts'
-import type { SyncContext } from './context.ts'
+import type { HashedFile, ScanEntry } from '../workspace/workspace.ts'
+import { breathe, type SyncContext } from './context.ts'
 
 type FoundFile = Extract<ScanEntry, { readonly kind: 'file' }>
 
@@ -45,17 +45,30 @@ interface Pulled {
   readonly state: FileState
 }
 
+interface Torn {
+  readonly file: Pulled
+  /** What stands at its path. */
+  readonly found: HashedFile
+}
+
 async function verifyAll(context: SyncContext): Promise<void> {
   const { trees, pulled } = context.database
   const missing: Pulled[] = []
+  const torn: Torn[] = []
   for (const { id, hash } of pulled.all()) {
     const triple = trees.triple(id)
     const live = liveState(triple)
     if (live === null || live.hash !== hash) continue
     const file = { triple, state: { ...live, path: standingPath(triple, live) } }
-    const found = await judge(context, file)
-    if (found === 'torn') fetchAgain(context, file)
-    else if (found === 'missing') missing.push(file)
+    const finding = await judge(context, file)
+    if (finding === 'missing') missing.push(file)
+    else if (finding !== 'kept') torn.push({ file, found: finding.torn })
+  }
+  const owners = await ownersOf(context, torn)
+  for (const each of torn) {
+    // Somebody moved another file here: what stands here is that one, and this one has to be looked for.
+    if (owners.has(each.found.stamp.inode)) missing.push(each.file)
+    else if (await takeOff(context, each)) fetchAgain(context, each.file)
   }
   if (missing.length === 0) return
   // Somebody may have renamed it, or a folder above it, before this start.
@@ -63,10 +76,29 @@ async function verifyAll(context: SyncContext): Promise<void> {
   for (const file of missing) {
     const entry = standing.get(file.triple.local?.stamp?.inode ?? -1)
     const isSame = entry !== undefined && entry.stamp.birthtimeMs === file.triple.local?.stamp?.birthtimeMs
-    const found = isSame
-      ? await judge(context, { ...file, state: { ...file.state, path: entry.path } })
-      : 'missing'
-    if (found !== 'kept') fetchAgain(context, file)
+    const moved = isSame ? { ...file, state: { ...file.state, path: entry.path } } : null
+    const finding = moved === null ? 'missing' : await judge(context, moved)
+    if (finding === 'kept') continue
+    if (finding === 'missing' || moved === null) fetchAgain(context, file)
+    else if (await takeOff(context, { file: moved, found: finding.torn })) fetchAgain(context, file)
+  }
+}
+
+/** Inodes of files found at other files' places that the index knows for files of their own. */
+async function ownersOf({ database }: SyncContext, torn: readonly Torn[]): Promise<Set<number>> {
+  const births = new Map<number, number>()
+  for (const { file, found } of torn)
+    if (found.stamp.inode !== file.triple.local?.stamp?.inode)
+      births.set(found.stamp.inode, found.stamp.birthtimeMs)
+  const owners = new Set<number>()
+  if (births.size === 0) return owners
+  for (let after: FilePath | undefined; ; ) {
+    const page = database.trees.localPage({ limit: 2_000, ...(after === undefined ? {} : { after }) })
+    for (const { stamp } of page)
+      if (stamp !== null && births.get(stamp.inode) === stamp.birthtimeMs) owners.add(stamp.inode)
+    after = page.at(-1)?.state.path
+    if (page.length < 2_000) return owners
+    await breathe()
   }
 }
 
@@ -98,11 +130,11 @@ function standingPath({ local, synced }: FileTriple, live: FileState): FilePath 
   return isSettled ? local.state.path : live.path
 }
 
-/** What stands there: `torn` is what the machine left of it, which is in the trash now. */
+/** What stands there: `torn` is what the machine left of it. */
 async function judge(
   { workspace, database }: SyncContext,
   { triple: { local, synced }, state: pulled }: Pulled,
-): Promise<'kept' | 'torn' | 'missing'> {
+): Promise<'kept' | 'missing' | { readonly torn: HashedFile }> {
   // Else the machine stopped between the place that it was given and its row.
   const isSettled = synced?.hash === pulled.hash
   try {
@@ -122,12 +154,7 @@ async function judge(
       isSettled && local !== null && local.stamp !== null
         ? found.stamp.mtimeMs === local.stamp.mtimeMs
         : couldBeStored(pulled.mtimeUs, found.mtimeUs)
-    if (!hasSetTime && found.stamp.size > 0 && !isOlder) return 'kept'
-    const result = await workspace.remove(pulled.path, { expected: found.stamp, old: 'trash' })
-    if (result.kind !== 'done') return 'kept'
-    // ORDER: gone from the disk before it goes from the index, or it is a new file after another power cut.
-    await workspace.makeDurable()
-    return 'torn'
+    return hasSetTime || found.stamp.size === 0 || isOlder ? { torn: found } : 'kept'
   } catch (error) {
     // Nothing is there: its name never reached the disk. Taken for a deletion, it would be deleted everywhere.
     if (isDavitError(error, 'file-changed')) {
@@ -136,6 +163,21 @@ async function judge(
     }
     // The scan says what that means.
     if (isDavitError(error, 'file-unreadable', 'file-busy', 'path-unsafe')) return 'kept'
+    throw error
+  }
+}
+
+/** To the trash. Answers whether it was done: whoever has changed it meanwhile has it back. */
+async function takeOff({ workspace }: SyncContext, { file, found }: Torn): Promise<boolean> {
+  try {
+    const result = await workspace.remove(file.state.path, { expected: found.stamp, old: 'trash' })
+    if (result.kind !== 'done') return false
+    // ORDER: gone from the disk before it goes from the index, or it is a new file after another power cut.
+    await workspace.makeDurable()
+    return true
+  } catch (error) {
+    // The scan says what that means.
+    if (isDavitError(error, 'file-changed', 'file-unreadable', 'file-busy', 'path-unsafe')) return false
     throw error
   }
 }

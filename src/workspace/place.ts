@@ -136,6 +136,8 @@ async function putNew(
   if (!at.parent.isInPlace()) return changed
   if (renameToFree(context.calls, file, at.target) === 'taken') return taken(context, at)
   if (options.durable) await syncHeld(context.calls, context.root, at.parent)
+  // What is placed or moved here later counts on the folders that were just made: their names are not left to chance.
+  else for (const folder of at.parent.madeIn) context.unsettled.note(folder)
   return doneWith(context, ours, lstatOrNull(context.calls, at.target))
 }
 

@@ -180,7 +180,10 @@ export const gestures: Readonly<Record<(typeof gestureKinds)[number], Gesture>> 
     if (path === null) return
     const before = one.look(path)
     one.edit(chance, path, { inPlace: true })
-    if (before !== null && one.look(path)?.ctimeMs !== before.ctimeMs) one.touchTime(path, before.mtimeMs)
+    if (before === null || one.look(path)?.ctimeMs === before.ctimeMs) return
+    one.touchTime(path, before.mtimeMs)
+    const text = one.files().get(path)
+    if (text !== undefined) scene.history.setBack(instance.name, text)
   },
   /** A file is given a text again that it had, here or elsewhere. */
   revert: (scene, instance, chance) => {

@@ -38,6 +38,8 @@ export class History {
   readonly marks = new Map<Mark, Set<string>>()
   /** Marks that somebody who saw them removed, or lost in a decision of a person. */
   readonly droppedMarks = new Set<Mark>()
+  /** By instance: texts that came to be without the file's time telling so. */
+  private readonly backdated = new Map<string, Set<string>>()
   private marksGiven = 0
   /** By instance and path. */
   private readonly leftAt = new Map<string, WrittenText[]>()
@@ -68,6 +70,15 @@ export class History {
     if (base === null || base === text) return
     this.tookOff({ by: instance, path, text, isUnseen, how: 'edited' }, base)
     for (const mark of marksOf(base)) if (!kept.has(mark)) this.droppedMarks.add(mark)
+  }
+
+  /** The file with this text was given the time back that it had before the text came into it. */
+  setBack(instance: string, text: string): void {
+    this.backdated.set(instance, (this.backdated.get(instance) ?? new Set()).add(text))
+  }
+
+  wasSetBack(instance: string, text: string): boolean {
+    return this.backdated.get(instance)?.has(text) ?? false
   }
 
   /** With `from`: a file of that text left this path of the instance. */

@@ -118,6 +118,8 @@ export class SimulatedInstance {
   private isGuardLifted = false
   private readonly removals: Removals
   private session: Session | null = null
+  /** Holds the lock of the state folder, and has not come to its session yet. */
+  private starting: Process | null = null
   private database: Database
   private readonly indexFile: string
   private readonly listeners = new Set<(change: WorkspaceChange) => void>()
@@ -195,12 +197,21 @@ export class SimulatedInstance {
 
   // -- life --------------------------------------------------------------------------------------------------------
 
+  get isStarting(): boolean {
+    return this.starting !== null
+  }
+
   /** Resolves when it stands, or was killed on the way. */
   async start(): Promise<void> {
     this.isDark = false
     this.starts += 1
-    const starting = this.prepare()
-    await starting.process.orDeath(starting.boot())
+    const { process, boot } = this.prepare()
+    this.starting = process
+    try {
+      await process.orDeath(boot())
+    } finally {
+      if (this.starting === process) this.starting = null
+    }
   }
 
   private prepare(): { readonly process: Process; readonly boot: () => Promise<void> } {
@@ -299,6 +310,8 @@ export class SimulatedInstance {
   }
 
   kill(): void {
+    this.starting?.kill()
+    this.starting = null
     this.session?.process.kill()
     this.session = null
     this.listeners.clear()

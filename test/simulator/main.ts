@@ -6,6 +6,7 @@
  *   --twice N            every N-th seed is run twice (default 100; 1: all; 0: none)
  *   --jobs J             processes (default: one for each core)
  *   --no-minimise        of a failing seed only the number and what it breaks, as soon as it is found
+ *   --keep-going         goes on after a seed that fails, and names each of them
  *   --theme NAME         of these seeds only those that are about it (see themes.ts)
  *   --coverage           counts what was run through; what never was fails
  *
@@ -19,7 +20,7 @@ import { unreachable } from './branches.ts'
 import { describe, minimise } from './minimise.ts'
 import { planOf } from './plan.ts'
 import { simulate, watchRejections } from './simulation.ts'
-import type { Report, Task } from './worker.ts'
+import type { Failure, Report, Task } from './worker.ts'
 import { watchImmediates } from './world.ts'
 
 const chunk = 25
@@ -33,7 +34,7 @@ function say(text: string): void {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nusage: simulate [--seeds N] [--seed S] [--log] [--twice N] [--jobs J] [--no-minimise] [--theme NAME] [--coverage]\n`,
+    `${problem}\nusage: simulate [--seeds N] [--seed S] [--log] [--twice N] [--jobs J] [--no-minimise] [--keep-going] [--theme NAME] [--coverage]\n`,
   )
   process.exit(2)
 }
@@ -58,11 +59,16 @@ function readArguments() {
         theme: { type: 'string' },
         coverage: { type: 'boolean', default: false },
         'no-minimise': { type: 'boolean', default: false },
+        'keep-going': { type: 'boolean', default: false },
       },
     }).values
   } catch (error) {
     return usage((error as Error).message)
   }
+}
+
+function toldFailure({ seed, invariant, detail }: Failure): string {
+  return `seed ${seed} breaks ${invariant}: ${detail}`
 }
 
 /** Prints a failing seed: as short as it gets, with the sequence of what happened. */
@@ -105,6 +111,7 @@ async function runMany(options: {
   readonly coverage: boolean
   readonly theme: string | null
   readonly minimise: boolean
+  readonly keepGoing: boolean
 }): Promise<number> {
   const startedAt = performance.now()
   const counts = new Map<string, number>()
@@ -112,7 +119,7 @@ async function runMany(options: {
   let next = options.first
   const end = options.first + options.count
   let [done, runs, steps, virtualMs] = [0, 0, 0, 0]
-  let failure: Report['failure'] = null
+  const failures: Failure[] = []
   const add = (to: Map<string, number>, from: Readonly<Record<string, number>>) => {
     for (const [name, count] of Object.entries(from)) to.set(name, (to.get(name) ?? 0) + count)
   }
@@ -126,13 +133,14 @@ async function runMany(options: {
             env: { ...process.env, DAVIT_SIMULATE_COVERAGE: options.coverage ? '1' : '0' },
           })
           const proceed = () => {
-            if (next < end && failure === null) {
+            if (next < end && (failures.length === 0 || options.keepGoing)) {
               const count = Math.min(chunk, end - next)
               child.send({
                 first: next,
                 count,
                 twiceEvery: options.twiceEvery,
                 theme: options.theme,
+                keepGoing: options.keepGoing,
               } satisfies Task)
               next += count
             } else {
@@ -152,8 +160,10 @@ async function runMany(options: {
             steps += report.steps
             virtualMs += report.virtualMs
             add(counts, report.counts)
-            if (report.failure !== null && (failure === null || report.failure.seed < failure.seed))
-              failure = report.failure
+            for (const failure of report.failures) {
+              if (options.keepGoing) say(toldFailure(failure))
+              failures.push(failure)
+            }
             proceed()
           })
           child.on('error', reject)
@@ -164,29 +174,29 @@ async function runMany(options: {
     ),
   )
   const seconds = (performance.now() - startedAt) / 1_000
-  const found = failure as Report['failure']
-  if (found !== null) {
-    say(`seed ${found.seed} breaks ${found.invariant}: ${found.detail}`)
+  const [found] = failures.sort((left, right) => left.seed - right.seed)
+  if (found !== undefined && !options.keepGoing) {
+    say(toldFailure(found))
     if (!options.minimise) return 1
     watchImmediates()
-    watchRejections()
     watchRejections()
     await tell(found.seed)
     return 1
   }
+  const outcome = failures.length === 0 ? 'no violation' : `${failures.length} violations`
   say(
-    `${done} seeds (${options.first} to ${end - 1}), ${runs} runs, ${steps} steps, ${Math.round(virtualMs / 3_600_000)} virtual hours in ${seconds.toFixed(1)} s: no violation`,
+    `${done} seeds (${options.first} to ${end - 1}), ${runs} runs, ${steps} steps, ${Math.round(virtualMs / 3_600_000)} virtual hours in ${seconds.toFixed(1)} s: ${outcome}`,
   )
   say(`${((seconds * 1_000 * options.jobs) / Math.max(1, runs)).toFixed(1)} ms a run and core`)
   for (const [name, count] of [...counts].sort()) say(`  ${name}: ${count}`)
-  if (!options.coverage) return 0
+  if (!options.coverage) return failures.length === 0 ? 0 : 1
   const never = [...places].filter(([, count]) => count === 0).map(([name]) => name)
   for (const [name, count] of [...places].sort()) say(`  reached ${name}: ${count}`)
   const missing = never.filter((name) => unreachable[name] === undefined)
   const wrong = Object.keys(unreachable).filter((name) => !never.includes(name))
   for (const name of missing) say(`never reached: ${name}`)
   for (const name of wrong) say(`said to be out of reach, but is not: ${name}`)
-  return missing.length + wrong.length === 0 ? 0 : 1
+  return missing.length + wrong.length + failures.length === 0 ? 0 : 1
 }
 
 const given = readArguments()
@@ -204,4 +214,5 @@ process.exitCode =
         coverage: given.coverage,
         theme: given.theme ?? null,
         minimise: !given['no-minimise'],
+        keepGoing: given['keep-going'],
       })

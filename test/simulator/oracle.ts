@@ -329,6 +329,13 @@ function checkVisible(
   if (policies.has('local') || policies.has('remote') || policies.has('newest')) return
   const visible = new Set([...live.keys()].flatMap((text) => [...marksOf(text)]))
   for (const hash of candidates) for (const mark of marksOf(history.textOf(hash) ?? '')) visible.add(mark)
+  // Between a pull and a power cut, what shows the time of the pull cannot be told from what the cut left of it. It is
+  // told, and in the trash.
+  for (const instance of outcome.all) {
+    if (!instance.events.some(({ data }) => data['rule'] === 'torn')) continue
+    for (const text of keptTexts(instance))
+      if (history.wasSetBack(instance.name, text)) for (const mark of marksOf(text)) visible.add(mark)
+  }
   const committed = new Set<string>()
   if (gone.size > 0) {
     for (const { operations } of chain.values())

@@ -63,7 +63,7 @@ export class Person {
 
   save(path: FilePath, text: string, options: { readonly inPlace: boolean }): void {
     const base = this.files().get(path) ?? null
-    if (base !== null) this.sawTorn(path, base)
+    this.sawTorn(path, base)
     this.history.wrote(this.instance.name, path, text, base, base !== null && this.isUnseen(path, base))
     this.disk.makeFolder(this.at(parentOf(path)))
     if (options.inPlace || base === null) {
@@ -188,13 +188,13 @@ export class Person {
   }
 
   /**
-   * Saves over what a power cut left of a file, a part of it or what it had been before, ahead of any start. No program
-   * can tell that from an edit of the file: what it held is given up here, unless somebody else has it.
+   * Saves over what a power cut left of a file, a part of it, what it had been before, or nothing, ahead of any start. No
+   * program can tell that from an edit of the file: what it held is given up here, unless somebody else has it.
    */
-  private sawTorn(path: FilePath, text: string): void {
-    if (!this.instance.isDark && this.history.isKnown(text)) return
+  private sawTorn(path: FilePath, text: string | null): void {
+    if (!this.instance.isDark && (text === null || this.history.isKnown(text))) return
     const hash = (this.instance.index.trees.localAt(path) ?? this.rowOf(path))?.state.hash
-    if (hash === hashOfText(text)) return
+    if (text !== null && hash === hashOfText(text)) return
     const whole = hash === undefined || hash === null ? null : this.history.textOf(hash)
     if (whole !== null) this.history.decided([], [whole])
   }

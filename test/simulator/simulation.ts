@@ -253,6 +253,8 @@ class Simulation {
     }
     switch (event.kind) {
       case 'sync':
+        // One process for each state folder: a second one is refused while the first one starts.
+        if (instance.isStarting) break
         if (!instance.isRunning) this.restart(instance)
         else this.launch(`${instance.name} syncs`, () => instance.sync({ full: chance.happens(0.2) }))
         break
@@ -522,20 +524,24 @@ class Simulation {
     if (this.failure !== null) throw this.failure
     if (summary === null) throw new Error(`${instance.name} died while everything was healthy`)
     if (summary.outcome === 'in-sync' || summary.outcome === 'conflicts') return true
-    const code = summary.error?.code ?? ''
+    let code: string = summary.error?.code ?? ''
     this.count(`healing ${code}`)
     if (code === 'deletion-guard') {
       this.harm.forced = true
       await this.world.settle(instance.sync({ full: true, force: true }), stepsMax)
       return false
     }
-    const isStoreHarmed = this.harm.rolledBack
-    if (isStoreHarmed && ['remote-rolled-back', 'remote-missing', 'remote-foreign'].includes(code)) {
+    if (this.harm.rolledBack && ['remote-rolled-back', 'remote-missing', 'remote-foreign'].includes(code)) {
       const choice = chance.happens(0.7) && code !== 'remote-foreign' ? 'republish' : 'adopt'
-      if (choice === 'adopt') this.harm.adopted = true
-      this.trace.note(instance.name, `a person chooses ${choice}`)
-      this.count(`recover ${choice}`)
-      await this.world.settle(instance.recover(choice), stepsMax)
+      code = await this.chooses(instance, choice)
+      // Joined by a checkpoint, after what the store lost was made.
+      if (choice === 'republish' && code === 'remote-rolled-back')
+        code = await this.chooses(instance, 'adopt')
+      if (code === '') return false
+    }
+    // An index from before several starts: which of the two is the old one, it or the workspace, cannot be told.
+    if (instance.hasOldState && code === 'workspace-restored') {
+      await this.chooses(instance, 'adopt')
       return false
     }
     const isDamaged = this.harm.rolledBack || this.harm.rotten.size > 0
@@ -557,6 +563,20 @@ class Simulation {
     if (summary.outcome === 'halted')
       throw new Broken('L8', `${instance.name} asks a person: ${JSON.stringify(summary.error)}`)
     return false
+  }
+
+  /** A person decides how to go on. Answers the code of what keeps it from being done. */
+  private async chooses(instance: SimulatedInstance, choice: 'republish' | 'adopt'): Promise<string> {
+    if (choice === 'adopt') this.harm.adopted = true
+    this.trace.note(instance.name, `a person chooses ${choice}`)
+    this.count(`recover ${choice}`)
+    try {
+      await this.world.settle(instance.recover(choice), stepsMax)
+      return ''
+    } catch (error) {
+      if (!isDavitError(error, 'remote-rolled-back', 'remote-damaged')) throw error
+      return error.code
+    }
   }
 
   /** As a person does who was told of damage in the store. */

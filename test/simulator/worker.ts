@@ -8,6 +8,14 @@ export interface Task {
   readonly twiceEvery: number
   /** Seeds about something else are passed over. */
   readonly theme: string | null
+  /** Goes on after a seed that fails. */
+  readonly keepGoing: boolean
+}
+
+export interface Failure {
+  readonly seed: number
+  readonly invariant: string
+  readonly detail: string
 }
 
 export interface Report {
@@ -17,7 +25,8 @@ export interface Report {
   readonly steps: number
   readonly virtualMs: number
   readonly counts: Readonly<Record<string, number>>
-  readonly failure: { readonly seed: number; readonly invariant: string; readonly detail: string } | null
+  /** In the order of their seeds; without `keepGoing` one at most. */
+  readonly failures: readonly Failure[]
 }
 
 const counter = process.env['DAVIT_SIMULATE_COVERAGE'] === '1' ? await startCounting() : null
@@ -34,15 +43,7 @@ watchRejections()
 async function work(task: Task): Promise<Report> {
   const counts: Record<string, number> = {}
   let [done, runs, steps, virtualMs] = [0, 0, 0, 0]
-  const report = (failure: Report['failure']): Report => ({
-    first: task.first,
-    done,
-    runs,
-    steps,
-    virtualMs,
-    counts,
-    failure,
-  })
+  const failures: Failure[] = []
   for (let seed = task.first; seed < task.first + task.count; seed++) {
     const plan = planOf(seed)
     if (task.theme !== null && plan.theme !== task.theme) continue
@@ -52,14 +53,18 @@ async function work(task: Task): Promise<Report> {
     steps += result.steps
     virtualMs += result.virtualMs
     for (const [name, count] of result.counts) counts[name] = (counts[name] ?? 0) + count
-    if (result.violation !== null) return report({ seed, ...result.violation })
+    if (result.violation !== null) {
+      failures.push({ seed, ...result.violation })
+      if (!task.keepGoing) break
+    }
     if (task.twiceEvery === 0 || seed % task.twiceEvery !== 0) continue
     const again = await simulate(plan, { keepTrace: false })
     runs += 1
-    if (again.digest !== result.digest)
-      return report({ seed, invariant: 'determinism', detail: `${result.digest}, then ${again.digest}` })
+    if (again.digest === result.digest) continue
+    failures.push({ seed, invariant: 'determinism', detail: `${result.digest}, then ${again.digest}` })
+    if (!task.keepGoing) break
   }
-  return report(null)
+  return { first: task.first, done, runs, steps, virtualMs, counts, failures }
 }
 
 process.on('message', (message: Task | 'coverage') => {

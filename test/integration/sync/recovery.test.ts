@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { RunSummary } from '../../../src/model/run.ts'
@@ -228,6 +229,56 @@ test('what is taken back belongs to no later version than the one that it was ta
   expect(ann.version()).toBe(1)
   // A checkpoint with an entry of a later version than its own is refused by everybody.
   expect(ann.database.trees.remotePage({ limit: 10 }).map(({ version }) => version)).toEqual([1, 1])
+})
+
+/** Three who agree, of whom Cyd joined by a checkpoint; and the store's head at its version or the one before. */
+async function lateJoiner(): Promise<{
+  set: Awaited<ReturnType<typeof openPair>>
+  cyd: Replica
+  takeBackTo(before: 0 | 1): void
+}> {
+  const paths = Array.from({ length: 12 }, (_, index) => `${index}.txt`)
+  const set = await openPair(Object.fromEntries(paths.map((path) => [path, path])))
+  const { ann, bob, dav } = set
+  // Enough that does not compress to make a checkpoint worth its while.
+  for (const path of paths) ann.setMetadata(path, { text: randomBytes(30_000).toString('hex') })
+  await syncInTurn(ann)
+  ann.write('c.txt', 'after the checkpoint')
+  await syncInTurn(ann, bob)
+  const cyd = await set.add('cyd')
+  await syncInTurn(cyd)
+  const checkpoint = cyd.database.chain.checkpoint()
+  if (checkpoint === null) throw new Error('there is no checkpoint')
+  const takeBackTo = (before: 0 | 1) => {
+    const version = checkpoint.version - before
+    const heads = [...dav.files].filter(([name]) => name.startsWith('dav/store/version/'))
+    for (const [name] of heads) dav.files.delete(name)
+    const name = `${String(version).padStart(12, '0')}-${ann.database.chain.hashAt(version)}`
+    dav.files.set(`dav/store/version/${name}`, heads[0]?.[1] ?? new Uint8Array())
+  }
+  return { set, cyd, takeBackTo }
+}
+
+test('one who joined by a checkpoint republishes what came after it', async () => {
+  const { set, cyd, takeBackTo } = await lateJoiner()
+  expect(cyd.database.chain.bytesAt(cyd.database.chain.checkpoint()?.version ?? 0)).toBeNull()
+  takeBackTo(0)
+  expect(await cyd.sync()).toMatchObject({ outcome: 'halted', error: { code: 'remote-rolled-back' } })
+  expectWell(await cyd.recover('republish'))
+  await converge(set.ann, set.bob, cyd)
+  expect(set.ann.read('c.txt')).toBe('after the checkpoint')
+})
+
+test('one who joined by a checkpoint is told that it cannot republish what came before', async () => {
+  const { set, cyd, takeBackTo } = await lateJoiner()
+  takeBackTo(1)
+  await expect(cyd.recover('republish')).rejects.toMatchObject({
+    code: 'remote-rolled-back',
+    hint: expect.stringContaining('on an instance that has been in the set for longer'),
+  })
+  expectWell(await set.ann.recover('republish'))
+  await converge(set.ann, set.bob, cyd)
+  expect(cyd.read('c.txt')).toBe('after the checkpoint')
 })
 
 test('a store rolled back can be adopted: what only exists here is kept and committed as new', async () => {

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import { verify } from '../../../src/instance/verify.ts'
 import { converge, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
 
+const blobs = /\/[0-9a-f]{2}\/[0-9a-f]{64}-/
+
 /** The names of the store's objects that match. */
 function named(replica: Replica, pattern: RegExp): string[] {
   return [...replica.dav.files.keys()].filter((name) => pattern.test(name))
@@ -16,7 +18,7 @@ test('a content that the store lost is sent again, also by one who is behind', a
   const { ann, bob } = await openPair({})
   ann.write('a.txt', 'only ann has it')
   await syncInTurn(ann)
-  const [blob] = named(ann, /\/[0-9a-f]{2}\/[0-9a-f]{64}-/) as [string]
+  const [blob] = named(ann, blobs) as [string]
   ann.dav.files.set(blob, Buffer.from('rotten'))
   bob.write('b.txt', 'made meanwhile')
   expect((await bob.sync()).outcome).toBe('failed')
@@ -30,13 +32,29 @@ test('a content that the store lost is sent again, also by one who is behind', a
 
 test('two who repair the same content name it once', async () => {
   const { ann, bob } = await openPair({ 'a.txt': 'both have it' })
-  const [blob] = named(ann, /\/[0-9a-f]{2}\/[0-9a-f]{64}-/) as [string]
+  const [blob] = named(ann, blobs) as [string]
   ann.dav.files.delete(blob)
   const reports = await Promise.all(
     [ann, bob].map(({ context }) => verify(context, { deep: true, repair: true })),
   )
   expect(reports.map(({ repaired }) => repaired).sort()).toEqual([0, 1])
   await converge(ann, bob)
+  expect(codes(await verify(ann.context, { deep: true }))).toEqual([])
+})
+
+test('a side of a conflict that the store lost is noticed, and sent again by the one whose edit it is', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'base' })
+  ann.write('a.txt', 'by ann')
+  await syncInTurn(ann)
+  bob.write('a.txt', 'by bob')
+  const before = new Set(named(bob, blobs))
+  await syncInTurn(bob)
+  const [side] = named(bob, blobs).filter((name) => !before.has(name)) as [string]
+  ann.dav.files.delete(side)
+  await syncInTurn(ann)
+  expect(codes(await verify(ann.context, { deep: true }))).toEqual(['content-damaged'])
+  expect((await verify(bob.context, { deep: true, repair: true })).repaired).toBe(1)
+  await syncInTurn(ann)
   expect(codes(await verify(ann.context, { deep: true }))).toEqual([])
 })
 

@@ -31,13 +31,18 @@ async function stampOf(workspace: Workspace, path: string): Promise<DiskStamp> {
   return entry.stamp
 }
 
-function placing(path: string, old: OldContent | null, how = { staged: false }): Step {
+function placing(
+  path: string,
+  old: OldContent | null,
+  how: { readonly staged?: boolean; readonly durable?: boolean } = {},
+): Step {
   return async (workspace) => {
     const staged = await workspace.stage(ours.length)
     await staged.sink.write(new TextEncoder().encode(ours))
-    await staged.finish({ durable: how.staged })
+    await staged.finish({ durable: how.staged ?? false })
     const expected = old === null ? null : await stampOf(workspace, path)
-    return workspace.place(staged, path, { expected, attributes, old: old ?? 'trash', durable: true })
+    const durable = how.durable ?? true
+    return workspace.place(staged, path, { expected, attributes, old: old ?? 'trash', durable })
   }
 }
 
@@ -62,6 +67,13 @@ function hasAttributes(path: string): (disk: SimulatedDisk) => void {
     })
 }
 
+/** As one of many: without an fsync for it. */
+const placedLazily: Step = async (workspace) => {
+  const result = await placing('d/new/deep/one-of-many', null, { durable: false })(workspace)
+  await workspace.makeDurable()
+  return result
+}
+
 const cases: Readonly<Record<string, Case>> = {
   'place a new file': {
     step: placing('d/new/deep/a', null),
@@ -74,6 +86,18 @@ const cases: Readonly<Record<string, Case>> = {
     before: { 'd/b': null },
     after: { 'd/b': ours },
     verify: hasAttributes('d/b'),
+  },
+  'place a file in a folder that a large pull has made': {
+    prepare: placedLazily,
+    step: placing('d/new/deep/a', null),
+    before: { 'd/new/deep/a': null },
+    after: { 'd/new/deep/a': ours },
+  },
+  'move a file into a folder that a large pull has made': {
+    prepare: placedLazily,
+    step: async (workspace) => workspace.move('d/a', 'd/new/deep/a', await stampOf(workspace, 'd/a')),
+    before: { 'd/a': mine, 'd/new/deep/a': null },
+    after: { 'd/a': null, 'd/new/deep/a': mine },
   },
   'replace a file': {
     step: placing('d/a', 'trash'),
