@@ -259,8 +259,8 @@ export interface PulledFiles {
 }
 
 /**
- * New files that are being put into the workspace and are not in the local tree yet. What is left of it after a crash
- * tells a file that Davit placed from one that somebody made.
+ * Contents from the store that are being put into the workspace and are not in the local tree yet. What is left of it
+ * after a crash tells what Davit placed from what somebody made.
  */
 export interface ArrivingFiles {
   add(file: { readonly id: FileId; readonly path: FilePath; readonly hash: ContentHash }): void

@@ -108,7 +108,7 @@ export function pulledFilesOn({ connection, orm, transactions }: Store): PulledF
 }
 
 export function arrivingFilesOn({ connection, orm, transactions }: Store): ArrivingFiles {
-  // Prepared: a large pull adds every new file, and takes it off again.
+  // Prepared: a large pull adds every file, and takes it off again.
   const put = once(() =>
     connection.prepare<[Buffer, string, Buffer]>(upsertSql('arriving_files', ['id', 'path', 'hash'], ['id'])),
   )

@@ -141,8 +141,9 @@ class Applier {
       for (const { id, path } of places) {
         const file = this.byId.get(id)
         const hash = file?.decision.local?.hash
-        const isNew = file !== undefined && (file.triple.local === null || file.triple.local.absence !== null)
-        if (isNew && hash !== null && hash !== undefined) database.arriving.add({ id, path, hash })
+        // What was merged is not in the chain yet: until it is, it is an edit.
+        const isPulled = file !== undefined && liveState(file.triple)?.hash === hash
+        if (isPulled && hash !== null && hash !== undefined) database.arriving.add({ id, path, hash })
       }
     })
   }

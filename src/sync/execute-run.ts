@@ -14,7 +14,7 @@ import { clearRunProblems } from './clear-problems.ts'
 import { settleAttempts } from './commit.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { beginWindow, checkDeletions, settleGuard } from './guard.ts'
-import { identifyAll } from './identify.ts'
+import { claimArrivals, identifyAll } from './identify.ts'
 import { indexWorkspace } from './index-workspace.ts'
 import { type JoinMode, join } from './join.ts'
 import { maintain } from './maintenance.ts'
@@ -60,6 +60,8 @@ export async function executeRun(context: SyncContext, run: RunState, steps: Run
   const { database } = context
   await run.timed('scan', () => indexScope(context, run, steps.scan))
   steps.onScanned()
+  // ORDER: before more is taken in from the chain, which may have gone on from what was put here.
+  claimArrivals(context)
   await lookAtUnseen(context, run)
 
   await syncScanned(context, run, steps)

@@ -1,5 +1,7 @@
 /** Whether a file that is new here is one that the chain knows. Asked before anything is decided or counted. */
+import { liveState } from '../model/dirtiness.ts'
 import type { FileId, FileState, FileTriple } from '../model/file-state.ts'
+import { agreedBase } from '../reconcile/agreed-base.ts'
 import { breathe, type SyncContext } from './context.ts'
 import { joiningKey } from './take-in.ts'
 
@@ -8,7 +10,8 @@ import { joiningKey } from './take-in.ts'
  * another row than the one that misses it until then, which alone would be taken for deleted.
  */
 export async function identifyAll(context: SyncContext): Promise<void> {
-  claimArrivals(context)
+  // Those that could not be read before.
+  if (claimArrivals(context)) context.database.arriving.clear()
   for (let after: FileId | undefined; ; ) {
     const page = context.database.trees.dirtyPage({
       limit: 2_000,
@@ -24,24 +27,37 @@ export async function identifyAll(context: SyncContext): Promise<void> {
 }
 
 /**
- * Files that an interrupted run had put into the workspace without coming to write it down. Taken for new ones they
- * would bring back what was deleted since, and clash with what was edited since.
+ * What an interrupted run had put into the workspace without coming to write it down, new files and newer contents of
+ * others, is what the chain had. Taken for somebody's it would bring back what was deleted since, and clash with what
+ * was edited since. Of a content that the chain has replaced meanwhile this cannot be told any more. Answers whether
+ * there was anything to ask about.
  */
-function claimArrivals(context: SyncContext): void {
+export function claimArrivals(context: SyncContext): boolean {
   const { arriving, trees } = context.database
   const files = arriving.all()
-  if (files.length === 0) return
+  if (files.length === 0) return false
   context.database.transaction(() => {
     for (const { id, path, hash } of files) {
       const row = trees.localAt(path)
-      if (row === null || row.id === id || row.state.hash !== hash) continue
-      const found = trees.triple(row.id)
+      if (row === null || row.absence !== null || row.state.hash !== hash) continue
       const known = trees.triple(id)
+      if (row.id === id) {
+        agreeOn(context, known, row.state)
+        continue
+      }
+      const found = trees.triple(row.id)
       const isUnclaimed = found.synced === null && found.remote === null && known.local === null
-      if (isUnclaimed) rekey(context, found, known, row.state)
+      if (isUnclaimed && known.remote !== null) rekey(context, found, known, row.state)
     }
-    arriving.clear()
   })
+  return true
+}
+
+/** As its row would have told: only of what is here as it is in the chain. */
+function agreeOn({ database }: SyncContext, known: FileTriple, local: FileState): void {
+  const live = liveState(known)
+  if (live === null || live.hash !== local.hash) return
+  database.trees.putSynced(known.id, agreedBase(known.synced ?? { ...local, metadata: {} }, local, live))
 }
 
 /**

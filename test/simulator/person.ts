@@ -2,7 +2,7 @@
 import type { FilePath, LocalFile } from '../../src/model/file-state.ts'
 import { nameOf, parentOf } from '../../src/model/path.ts'
 import type { Chance } from './chance.ts'
-import { editedText, hashOfText, newText } from './contents.ts'
+import { editedText, hashOfText, isWhole, newText } from './contents.ts'
 import type { DiskEntry } from './disk.ts'
 import type { History } from './history.ts'
 import { rootPath, type SimulatedInstance } from './instance.ts'
@@ -92,7 +92,9 @@ export class Person {
     const text = this.files().get(path)
     if (text === undefined) return false
     const mark = this.history.newMark(this.instance.name)
-    const edited = chance.happens(0.3) ? newText(mark) : editedText(text, chance.between(0, 2), mark)
+    const drawn = chance.happens(0.3) ? newText(mark) : editedText(text, chance.between(0, 2), mark)
+    // What a power cut tore nobody goes on from: the torn rest would be in their own edit.
+    const edited = this.seesTorn(text) ? newText(mark) : drawn
     this.save(path, edited, how ?? { inPlace: chance.happens(0.5) })
     return true
   }
@@ -130,8 +132,11 @@ export class Person {
       if (moved !== undefined) this.history.movedOver(moved)
     }
     for (const [path, text] of files)
-      if (path === from || path.startsWith(`${from}/`))
+      if (path === from || path.startsWith(`${from}/`)) {
+        // Deleted and made anew at its path between two looks it is the same file, which this one is an edit of now.
+        if (this.wasFreed(`${to}${path.slice(from.length)}`)) this.history.movedOver(text)
         this.history.moved(text, { instance: this.instance.name, path })
+      }
     this.disk.makeFolder(this.at(parentOf(to)))
     this.disk.rename(this.at(from), this.at(to))
     this.touched(from, to)
@@ -155,7 +160,7 @@ export class Person {
 
   copy(from: FilePath, to: FilePath): void {
     const text = this.files().get(from)
-    if (text !== undefined) this.save(to, text, { inPlace: true })
+    if (text !== undefined && !this.seesTorn(text)) this.save(to, text, { inPlace: true })
   }
 
   makeFolder(path: FilePath): void {
@@ -177,6 +182,11 @@ export class Person {
     this.touched(path)
   }
 
+  /** Before the next start, which takes it away: found later it is Davit's fault. */
+  private seesTorn(text: string): boolean {
+    return this.instance.isDark && !isWhole(text)
+  }
+
   /**
    * Saves over what a power cut left of a file, a part of it, what it had been before, or nothing, ahead of any start. No
    * program can tell that from an edit of the file: what it held is given up here, unless somebody else has it.
@@ -193,6 +203,14 @@ export class Person {
   private rowOf(path: FilePath): LocalFile | undefined {
     const inode = this.look(path)?.ino
     return this.instance.index.trees.localPage({ limit: 1_000 }).find(({ stamp }) => stamp?.inode === inode)
+  }
+
+  /** Whether the file that Davit knows there was taken away since it looked, and stands nowhere else either. */
+  private wasFreed(path: FilePath): boolean {
+    const row = this.instance.index.trees.localAt(path)
+    if (row === null || row.stamp === null || row.state.kind !== 'file') return false
+    const { inode } = row.stamp
+    return !this.disk.list(rootPath).some(({ ino }) => ino === inode)
   }
 
   private isUnseen(path: FilePath, text: string): boolean {

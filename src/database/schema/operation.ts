@@ -47,7 +47,7 @@ export const pulledFiles = sqliteTable('pulled_files', {
   hash: hashColumn('hash').notNull(),
 })
 
-/** New files on their way to the disk whose rows are not written yet. Written and emptied by applying. */
+/** Contents on their way from the store to the disk whose rows are not written yet. Written and emptied by applying. */
 export const arrivingFiles = sqliteTable('arriving_files', {
   id: uuidColumn('id').primaryKey(),
   path: pathColumn('path').notNull(),

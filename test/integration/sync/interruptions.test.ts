@@ -262,9 +262,9 @@ test('a new file at the path of one that is being fetched is kept', async () => 
   expect(cyd.conflict()).toMatchObject({ kind: 'create', path: 'new.txt' })
 })
 
-/** Bob is stopped after the first of two new files was put in its place; the other one is held up before. */
-async function stoppedBetweenTwoFiles(stop: (bob: Replica) => never) {
-  const set = await openPair({ 'old.txt': 'o' })
+/** Bob is stopped after the first of two files was put in its place; the other one is held up before. */
+async function stoppedBetweenTwoFiles(stop: (bob: Replica) => never, first: Record<string, string> = {}) {
+  const set = await openPair({ 'old.txt': 'o', ...first })
   const { ann, bob } = set
   ann.write('one.txt', '1')
   ann.write('two.txt', '2')
@@ -278,7 +278,7 @@ async function stoppedBetweenTwoFiles(stop: (bob: Replica) => never) {
   }
   await bob.sync()
   delete bob.disk.place
-  const arrived = ['one.txt', 'two.txt'].filter((path) => bob.read(path) !== null)
+  const arrived = ['one.txt', 'two.txt'].filter((path) => bob.read(path) === ann.read(path))
   expect(arrived).toHaveLength(1)
   return { ...set, arrived: arrived[0] as string }
 }
@@ -323,6 +323,64 @@ test.each([
   expect(bob.conflicts()).toEqual([])
   expect(bob.read(arrived)).toBe('edited since')
   await converge(ann, bob)
+})
+
+const replaced = { 'one.txt': 'of before', 'two.txt': 'of before' }
+
+test.each([
+  { how: 'failed', stop: failing },
+  { how: 'was killed', stop: dying },
+])('what a pull had replaced before it $how follows what others made of it since', async ({ stop }) => {
+  const { ann, bob, arrived } = await stoppedBetweenTwoFiles(stop, replaced)
+  ann.write(arrived, 'edited since')
+  expectWell(await ann.sync())
+  await bob.restart()
+  expectWell(await bob.sync())
+  expect(bob.conflicts()).toEqual([])
+  expect(bob.read(arrived)).toBe('edited since')
+  await converge(ann, bob)
+})
+
+test.each([
+  { how: 'failed', stop: failing },
+  { how: 'was killed', stop: dying },
+])('what a pull had replaced before it $how is deleted when others have deleted it', async ({ stop }) => {
+  const { ann, bob, arrived } = await stoppedBetweenTwoFiles(stop, replaced)
+  ann.remove(arrived)
+  expectWell(await ann.sync())
+  await bob.restart()
+  expectWell(await bob.sync())
+  expect(bob.read(arrived)).toBeNull()
+  await converge(ann, bob)
+  expect(ann.read(arrived)).toBeNull()
+})
+
+test('a merge that was put in place when the process was killed is still an edit', async () => {
+  const text = (first: string, last: string) => `${first}\n\nin\nbetween\n\n${last}\n`
+  const { ann, bob } = await openPair({ 'one.txt': text('a', 'z'), 'two.txt': text('a', 'z') })
+  bob.policy = 'merge'
+  for (const path of ['one.txt', 'two.txt']) {
+    ann.write(path, text('a', 'by ann'))
+    bob.write(path, text('by bob', 'z'))
+  }
+  expectWell(await ann.sync())
+  const { workspace } = bob.context
+  const place = workspace.place.bind(workspace)
+  let placed = 0
+  bob.disk.place = async (...args) => {
+    if (placed++ === 1) dying(bob)
+    return place(...args)
+  }
+  expect((await bob.sync()).outcome).toBe('failed')
+  delete bob.disk.place
+  const merged = ['one.txt', 'two.txt'].filter((path) => bob.read(path) === text('by bob', 'by ann'))
+  expect(merged).toHaveLength(1)
+  ann.write('one.txt', text('a', 'by ann again'))
+  ann.write('two.txt', text('a', 'by ann again'))
+  expectWell(await ann.sync())
+  await bob.restart()
+  await converge(bob, ann)
+  for (const path of ['one.txt', 'two.txt']) expect(bob.read(path)).toMatch(/^by bob\n/)
 })
 
 test('a changeset whose upload is in doubt is committed under another name, so that the first may still arrive, cut', async () => {
