@@ -97,7 +97,10 @@ class Applier {
     const movesDurably = steps.filter(({ kind }) => kind === 'move').length <= durableFilesMax
     if (!isDurable) this.listPulled(places.filter(({ id }) => !this.isMerged(id)))
     this.listArriving(places)
-    this.isNoted = noteUnfinished(this.context, steps, this.stamps)
+    this.isNoted = noteUnfinished(this.context, steps, {
+      stamps: this.stamps,
+      hashOf: (id) => this.byId.get(id)?.decision.local?.hash ?? null,
+    })
     await breathe()
     this.fetcher = new ContentFetcher(this.context, this.state, {
       merged: this.page.merged,

@@ -1,7 +1,8 @@
 /**
  * What the steps of a page leave on the disk for a moment, written down before the first of them: a file that is moved
- * has two names, a folder that is made, or that was emptied, stands there with nothing in it. A process that ends in
- * the middle leaves that behind, and the next scan would take it for somebody's wish.
+ * has two names, a folder that is made, or that was emptied, stands there with nothing in it, and until the end of the
+ * page the index knows none of the paths that files went to. A process that ends in the middle leaves that behind, and
+ * the next scan would take it for somebody's wish.
  */
 import { isDavitError } from '../model/errors.ts'
 import type { ContentHash, DiskStamp, FileId, FilePath } from '../model/file-state.ts'
@@ -10,6 +11,7 @@ import { ancestorsOf, comparePaths } from '../model/path.ts'
 import type { Step } from '../reconcile/order-steps.ts'
 import { foldPath } from '../reconcile/portable-path.ts'
 import type { SyncContext } from './context.ts'
+import { followPathChanges, type PathChanges, pathChangesOf } from './path-changes.ts'
 import { recoverParked } from './recover-parked.ts'
 
 /** Written by `noteUnfinished`, gone when the steps of its page are done. */
@@ -17,6 +19,8 @@ const unfinishedKey = 'sync.unfinished'
 
 type Unfinished = {
   readonly moves: readonly { readonly from: FilePath; readonly to: FilePath; readonly inode: number }[]
+  /** Absent in what an older Davit wrote. */
+  readonly changes?: PathChanges
   /** Deepest last. */
   readonly folders: readonly FilePath[]
   /** What it is a copy of stands where it stood. */
@@ -36,7 +40,14 @@ export function noteCopy({ database }: SyncContext, copy: NonNullable<Unfinished
 export function noteUnfinished(
   { database }: SyncContext,
   steps: readonly Step[],
-  stamps: ReadonlyMap<FileId, DiskStamp>,
+  {
+    stamps,
+    hashOf,
+  }: {
+    readonly stamps: ReadonlyMap<FileId, DiskStamp>
+    /** The content that is placed for a file. */
+    readonly hashOf: (id: FileId) => ContentHash | null
+  },
 ): boolean {
   const moves = steps.flatMap((step) => {
     const stamp = step.kind === 'move' ? stamps.get(step.id) : undefined
@@ -50,8 +61,9 @@ export function noteUnfinished(
     for (const folder of ancestorsOf(target))
       if (!folders.has(folder) && !database.trees.hasBelow('local', folder)) folders.add(folder)
   }
-  if (moves.length === 0 && folders.size === 0) return false
-  const unfinished: Unfinished = { moves, folders: [...folders].sort(comparePaths), copy: null }
+  const changes = pathChangesOf(steps, hashOf)
+  if (moves.length === 0 && folders.size === 0 && changes.leavings.length === 0) return false
+  const unfinished: Unfinished = { moves, changes, folders: [...folders].sort(comparePaths), copy: null }
   database.settings.set(unfinishedKey, unfinished as unknown as JsonObject)
   return true
 }
@@ -69,6 +81,7 @@ export async function takeBackUnfinished(context: SyncContext): Promise<void> {
     await takeBackCopy(context, unfinished.copy)
   await recoverParked(context)
   if (unfinished === null) return
+  if (unfinished.changes !== undefined) await followPathChanges(context, unfinished.changes)
   // RACE: an empty folder that somebody made there since then has to be made once more.
   for (const folder of [...unfinished.folders].reverse())
     if (!hasFolderEntry(context, folder)) await context.workspace.removeFolder(folder)

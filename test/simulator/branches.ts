@@ -50,6 +50,7 @@ export const branches: readonly (readonly [name: string, file: string, text: str
   ],
   ['a parked file comes back', 'sync/recover-parked.js', 'isBack = true'],
   ['what is half done is taken back', 'sync/unfinished.js', 'forgetUnfinished(context);\n}'],
+  ['a path follows what a pull had moved', 'sync/path-changes.js', 'trees.putLocal({ ...row'],
   [
     'a resolution is refused as stale',
     'sync/resolve.js',

@@ -129,6 +129,9 @@ export class Person {
     // A file that was there keeps its place and is edited by it; the one that was moved over it is deleted.
     if (replaced !== undefined) {
       this.givesUp(from)
+      // Renamed to there before anybody looked: nothing of that file is left.
+      const overwritten = this.rowOf(to)
+      if (overwritten !== undefined && overwritten.state.path !== to) this.givesUp(overwritten.state.path)
       if (moved !== undefined) this.history.movedOver(moved)
     }
     for (const [path, text] of files)
@@ -213,6 +216,17 @@ export class Person {
     return !this.disk.list(rootPath).some(({ ino }) => ino === inode)
   }
 
+  /**
+   * A file that the index still knows under another name, whoever renamed it: somebody here, or a pull that was killed
+   * before it wrote that down. Where something new was saved there since, that is the file from then on.
+   */
+  private renamedFrom(path: FilePath): LocalFile | undefined {
+    const row = this.rowOf(path)
+    if (row === undefined) return undefined
+    const former = row.state.path
+    return this.files().has(former) && this.rowOf(former) === undefined ? undefined : row
+  }
+
   private isUnseen(path: FilePath, text: string): boolean {
     return this.instance.index.trees.localAt(path)?.state.hash !== hashOfText(text)
   }
@@ -220,7 +234,7 @@ export class Person {
   /** Deleting a file of which the conflict is known here decides it: every side is given up. */
   private givesUp(path: FilePath): void {
     const { trees, conflicts } = this.instance.index
-    const id = trees.localAt(path)?.id
+    const id = (trees.localAt(path) ?? this.renamedFrom(path))?.id
     if (id === undefined) return
     const committed = trees.remoteOf(id)?.state.hash ?? null
     for (const conflict of conflicts.ofFile(id)) {

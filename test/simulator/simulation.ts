@@ -83,6 +83,8 @@ class Simulation {
   private readonly scene: Scene
   private readonly indexCopies = new Map<SimulatedInstance, Uint8Array>()
   private snapshot: StoreSnapshot | null = null
+  /** What the store's disk damaged, by hash, as people have it elsewhere. */
+  private readonly backups = new Map<string, string>()
   private underWay = 0
   /** What went wrong in something that nobody waits for. */
   private failure: Error | null = null
@@ -448,8 +450,11 @@ class Simulation {
         const blobs = server.names().filter((name) => /^[0-9a-f]{2}\/.+/.test(name))
         if (blobs.length === 0) break
         const name = chance.pick(blobs)
+        const hash = name.slice(3, 67)
+        const text = Buffer.from(server.read(name) ?? []).toString()
+        if (hashOfText(text) === hash) this.backups.set(hash, text)
         server.write(name, Buffer.from('rotten'))
-        this.harm.rotten.add(name.slice(3, 67))
+        this.harm.rotten.add(hash)
         break
       }
     }
@@ -560,6 +565,7 @@ class Simulation {
       this.server.wipe()
       return false
     }
+    if (this.harm.rotten.size > 0 && code === 'remote-damaged' && !this.isRepairing) this.bringBack(instance)
     if (summary.outcome === 'halted')
       throw new Broken('L8', `${instance.name} asks a person: ${JSON.stringify(summary.error)}`)
     return false
@@ -576,6 +582,26 @@ class Simulation {
     } catch (error) {
       if (!isDavitError(error, 'remote-rolled-back', 'remote-damaged')) throw error
       return error.code
+    }
+  }
+
+  /**
+   * Repaired in vain: whoever had the content is gone for good, and nobody else took it in before it was damaged. No
+   * instance comes to rest without it, and each says so; a person has it in a backup, and puts it where it belongs.
+   */
+  private bringBack(instance: SimulatedInstance): void {
+    if (!this.instances.some(({ isGone }) => isGone)) return
+    const texts = this.living.flatMap((each) => workspaceOf(each).map(({ text }) => text))
+    for (const { local, synced, remote } of instance.index.trees.dirtyPage({ limit: 1_000 })) {
+      if (remote === null || remote.deletedVersion !== null) continue
+      const { path, hash } = remote.state
+      const text = hash === null ? undefined : this.backups.get(hash)
+      if (hash === null || text === undefined || texts.includes(text) || this.readStore(hash) !== null)
+        continue
+      // Nobody saves a backup over an edit of their own.
+      if (local !== null && local.state.hash !== synced?.hash) continue
+      this.count('brought back from a backup')
+      new Person(instance, this.history).save(local?.state.path ?? path, text, { inPlace: true })
     }
   }
 

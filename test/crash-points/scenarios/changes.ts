@@ -33,6 +33,18 @@ async function remove(scene: Scene): Promise<void> {
   await scene.remove('a', 'folder/deep')
 }
 
+/** In two commits, each of which is what it looks like: paths are left, and others come to them. */
+async function takePaths(scene: Scene): Promise<void> {
+  await scene.rename('a', 'one.txt', 'renamed.txt')
+  await scene.remove('a', 'two.txt')
+  await scene.remove('a', 'folder/three.txt')
+  await scene.sync('a')
+  await scene.write('a', 'one.txt', 'another one\n')
+  await scene.write('a', 'two.txt', 'another two\n')
+  await scene.write('a', 'renamed.txt', 'one, renamed and edited\n')
+  await scene.rename('a', 'folder/deep/four.txt', 'folder/three.txt')
+}
+
 async function label(scene: Scene): Promise<void> {
   await scene.run('a', 'label', 'one.txt', '--add', 'important')
 }
@@ -86,6 +98,7 @@ export const changes: readonly Scenario[] = [
   { ...pulled('swap', swapped, swapThings), passes: /parked/ },
   sent('delete', removed, remove),
   pulled('delete', removed, remove),
+  pulled('take-paths', 'files come to paths that others have left', takePaths),
   pulled('label', 'a label is given', label),
   pulled('rename-of-edited', 'a file is renamed that was edited elsewhere', renameThings, (scene) =>
     scene.write('b', 'one.txt', 'one, edited by b\n'),

@@ -502,3 +502,135 @@ test('a file that had two names in the middle of its move when the process ended
   expect(bob.tree()).toEqual({ a: 'two', b: 'one', 'd/renamed': 'edited by bob, too' })
   expect(fs.readdirSync(bob.at('.davit/parked'))).toEqual([])
 })
+
+/** Pulls everything to the disk, and ends before the index says so. */
+async function pullAndDie(replica: Replica): Promise<void> {
+  replica.disk.makeDurable = async () => killed()
+  expect((await replica.sync()).outcome).toBe('failed')
+  delete replica.disk.makeDurable
+}
+
+test.each([
+  {
+    what: 'a file moved to where another one was removed',
+    act: async (ann: Replica) => {
+      ann.remove('b')
+      await syncInTurn(ann)
+      ann.move('a', 'b')
+    },
+    tree: { b: 'one', c: 'three', d: 'four' },
+    ids: { b: 'a' },
+  },
+  {
+    what: 'a new file where another one moved away',
+    act: async (ann: Replica) => {
+      ann.move('a', 'x')
+      await syncInTurn(ann)
+      ann.write('a', 'new')
+    },
+    tree: { a: 'new', b: 'two', c: 'three', d: 'four', x: 'one' },
+    ids: { x: 'a' },
+  },
+  {
+    what: 'a new file where another one was removed',
+    act: async (ann: Replica) => {
+      ann.remove('a')
+      await syncInTurn(ann)
+      ann.write('a', 'new')
+    },
+    tree: { a: 'new', b: 'two', c: 'three', d: 'four' },
+    ids: {},
+  },
+  {
+    what: 'a file renamed and edited',
+    act: async (ann: Replica) => {
+      ann.move('a', 'x')
+      await syncInTurn(ann)
+      ann.write('x', 'edited')
+      ann.write('a', 'new')
+    },
+    tree: { a: 'new', b: 'two', c: 'three', d: 'four', x: 'edited' },
+    ids: { x: 'a' },
+  },
+  {
+    what: 'a file renamed and edited, and nothing in its place',
+    act: async (ann: Replica) => {
+      ann.move('a', 'x')
+      await syncInTurn(ann)
+      ann.write('x', 'edited')
+    },
+    tree: { b: 'two', c: 'three', d: 'four', x: 'edited' },
+    ids: { x: 'a' },
+  },
+])(
+  '$what: nothing of it is taken for somebody’s wish when the process ended before it was written down',
+  async ({ act, tree, ids }) => {
+    const { ann, bob } = await openPair({ a: 'one', b: 'two', c: 'three', d: 'four' }, { onDisk: true })
+    const before = new Map(['a', 'b', 'c', 'd'].map((path) => [path, ann.database.trees.localAt(path)?.id]))
+    await act(ann)
+    await syncInTurn(ann)
+    const version = ann.version()
+    await pullAndDie(bob)
+    await bob.restart()
+    await converge(bob, ann)
+    expect(bob.tree()).toEqual(tree)
+    for (const [path, former] of Object.entries(ids))
+      expect(ann.database.trees.remoteAt(path)?.id, path).toBe(before.get(former))
+    expect(ann.version()).toBe(version)
+  },
+)
+
+test.each([
+  {
+    what: 'a chain',
+    act: (ann: Replica) => {
+      ann.move('a', 'x')
+      ann.move('b', 'a')
+    },
+    last: 'x',
+  },
+  {
+    what: 'two that changed places',
+    act: (ann: Replica) => {
+      ann.move('a', 'aside')
+      ann.move('b', 'a')
+      ann.move('aside', 'b')
+    },
+    last: 'b',
+  },
+])(
+  'of $what that a pull had moved when the process ended, the file that is deleted then is the one that is gone',
+  async ({ act, last }) => {
+    const { ann, bob } = await openPair({ a: 'one', b: 'two', c: 'three', d: 'four' }, { onDisk: true })
+    ann.write('b', 'by ann')
+    bob.write('b', 'by bob')
+    await syncInTurn(ann, bob, ann)
+    const { fileId } = bob.conflict()
+    act(ann)
+    await syncInTurn(ann)
+    await pullAndDie(bob)
+    expect(bob.read(last)).toBe('one')
+    bob.remove(last)
+    await bob.restart()
+    await converge(bob, ann)
+    expect(ann.tree()).toEqual({ a: 'by ann', c: 'three', d: 'four' })
+    expect(bob.tree()).toEqual({ a: 'by bob', c: 'three', d: 'four' })
+    expect(bob.conflict().fileId).toBe(fileId)
+    expect(bob.database.trees.localAt('a')?.id).toBe(fileId)
+  },
+)
+
+test('a file that is made where a pull had moved one away when it failed is a file of its own', async () => {
+  const { ann, bob } = await openPair({ a: 'one', b: 'two' })
+  const id = ann.database.trees.localAt('a')?.id
+  ann.move('a', 'x')
+  ann.write('new', 'new')
+  await syncInTurn(ann)
+  bob.disk.place = async () => killed()
+  expect((await bob.sync()).outcome).toBe('failed')
+  delete bob.disk.place
+  bob.write('a', 'by bob')
+  await converge(bob, ann)
+  expect(ann.tree()).toEqual({ a: 'by bob', b: 'two', new: 'new', x: 'one' })
+  expect(ann.database.trees.remoteAt('x')?.id).toBe(id)
+})

@@ -30,6 +30,43 @@ test('a content that the store lost is sent again, also by one who is behind', a
   expect(codes(await verify(bob.context, { deep: true }))).toEqual([])
 })
 
+test('a content that nobody has any more comes back with its file, from a backup say', async () => {
+  const { ann, bob } = await openPair({ 'b.txt': 'both have it' })
+  ann.write('a.txt', 'only ann had it')
+  ann.write('b.txt', 'edited by ann')
+  const before = new Set(named(ann, /\/[0-9a-f]{2}\/[0-9a-f]{64}-/))
+  await syncInTurn(ann)
+  const id = ann.database.trees.localAt('a.txt')?.id
+  // Her machine is gone, and the store's disk rots.
+  for (const blob of named(ann, /\/[0-9a-f]{2}\/[0-9a-f]{64}-/))
+    if (!before.has(blob)) ann.dav.files.set(blob, Buffer.from('rotten'))
+  expect(await bob.sync()).toMatchObject({ outcome: 'failed', error: { code: 'remote-damaged' } })
+  expect((await verify(bob.context, { deep: true, repair: true })).repaired).toBe(0)
+  expect(bob.tree()).toEqual({ 'b.txt': 'both have it' })
+  bob.write('a.txt', 'only ann had it')
+  bob.write('b.txt', 'edited by ann')
+  const version = bob.version()
+  await syncInTurn(bob)
+  expect(bob.database.trees.localAt('a.txt')?.id).toBe(id)
+  expect(bob.version()).toBe(version)
+  expect((await verify(bob.context, { deep: true, repair: true })).repaired).toBe(2)
+  expect(codes(await verify(bob.context, { deep: true }))).toEqual([])
+})
+
+test('where a content is lost for good, another one in its place is a conflict that can be decided', async () => {
+  const { ann, bob } = await openPair({})
+  ann.write('a.txt', 'only ann had it')
+  await syncInTurn(ann)
+  const [blob] = named(ann, /\/[0-9a-f]{2}\/[0-9a-f]{64}-/) as [string]
+  ann.dav.files.set(blob, Buffer.from('rotten'))
+  bob.write('a.txt', 'written anew')
+  await syncInTurn(bob)
+  expect(bob.conflict()).toMatchObject({ path: 'a.txt' })
+  await bob.resolve(bob.conflict().id, 'local')
+  await syncInTurn(bob)
+  expect(codes(await verify(bob.context, { deep: true }))).toEqual([])
+})
+
 test('two who repair the same content name it once', async () => {
   const { ann, bob } = await openPair({ 'a.txt': 'both have it' })
   const [blob] = named(ann, blobs) as [string]
