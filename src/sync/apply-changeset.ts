@@ -68,21 +68,22 @@ export function applyChangeset(
     )
     const told = { ...options, own: options.own && !isResolution }
     for (const operation of changeset.operations) applyOperation(database, operation, changeset, told, events)
-    noteUnseen(database, openedHere(database, changeset))
+    noteUnseen(database, broughtHere(database, changeset))
     database.chain.append(changeset)
     return events
   })
 }
 
-/** Files that stand here, as far as is known, and of which this changeset tells a conflict. */
-function openedHere(database: Database, changeset: Changeset): FileId[] {
-  return changeset.operations.flatMap((operation) =>
-    operation.kind === 'conflict' &&
-    operation.add.length > 0 &&
-    database.trees.triple(operation.fileId).local !== null
-      ? [operation.fileId]
-      : [],
-  )
+/** Files that stand here, as far as is known, and of which this changeset brings a side of a conflict. */
+function broughtHere(database: Database, changeset: Changeset): FileId[] {
+  const ids = changeset.operations.flatMap((operation) => {
+    if (operation.kind === 'conflict' && operation.add.length > 0) return [operation.fileId]
+    // The committed side was edited.
+    return operation.kind === 'put' && database.conflicts.ofFile(operation.id).length > 0
+      ? [operation.id]
+      : []
+  })
+  return ids.filter((id) => database.trees.triple(id).local !== null)
 }
 
 /** A changeset is applied as a set: each file, conflict and content is named once, and each path once. */

@@ -22,6 +22,26 @@ test('a deletion on disk that no scan had seen when its conflict came in does no
   }
 })
 
+test('a deletion that no scan had seen does not take away an edit of the other side that comes in', async () => {
+  const { ann, bob } = await openPair({ z: 'base' })
+  ann.write('z', 'by ann')
+  bob.write('z', 'by bob')
+  await syncInTurn(ann, bob, ann)
+  ann.write('z', 'by ann, again')
+  await syncInTurn(ann)
+  // Bob has looked at his files, and hears of it now.
+  bob.network = (request, send) => {
+    if (request.method === 'GET' && request.name.startsWith('changes/') && bob.read('z') !== null)
+      bob.remove('z')
+    return send(request)
+  }
+  await bob.sync()
+  bob.network = (request, send) => send(request)
+  await converge(ann, bob)
+  for (const replica of [ann, bob]) expect(replica.read('z')).toBe('by ann, again')
+  expect(bob.told('file.rescued')).toMatchObject([{ path: 'z', rule: 'R6-edit-wins-restore' }])
+})
+
 test('a deletion after the conflict was told resolves it, as before', async () => {
   const { ann, bob } = await openPair({ z: 'base' })
   ann.write('z', 'by ann')
