@@ -48,7 +48,7 @@ export async function indexWorkspace(
   // ORDER: the root is looked at after the last folder was read and before anything counts as deleted. A disk that
   // was taken away meanwhile shows an empty folder.
   await requireRoot(context)
-  await settle(context, [...replaced.values()])
+  await settle(context, run, [...replaced.values()])
   if (paths.includes('')) clearScanProblems(context, run)
 }
 
@@ -359,7 +359,12 @@ async function hashAll(
     context.database.transaction(() => {
       block.forEach(({ entry, old }, index) => {
         const result = hashed[index]
-        if (!result) return
+        if (!result) {
+          const { inode, birthtimeMs } = entry.stamp
+          run.untold.set(inode, { birthtimeMs, path: entry.path })
+          return
+        }
+        run.untold.delete(entry.stamp.inode)
         writeHashed(context, entry.path, old, result, replaced)
       })
     })
@@ -439,7 +444,7 @@ function writeHashed(
 }
 
 /** Recognises moves among what came and went, and makes the outcome count. */
-async function settle(context: SyncContext, replaced: readonly Replaced[]): Promise<void> {
+async function settle(context: SyncContext, run: RunState, replaced: readonly Replaced[]): Promise<void> {
   const { database } = context
   const { trees } = database
   await keepSpelling(context)
@@ -495,8 +500,29 @@ async function settle(context: SyncContext, replaced: readonly Replaced[]): Prom
     trees.removeLocal(row.id)
     trees.putLocal(known, 'settled')
   })
-  const deleted = vanished.filter((row) => !movedIds.has(row.id))
-  await inBlocks(context, deleted, (row) => trees.removeLocal(row.id))
+  const missing = vanished.filter((row) => !movedIds.has(row.id))
+  await inBlocks(context, missing, (row) => {
+    if (!isUntold(run, row)) return trees.removeLocal(row.id)
+    // Called deleted, it would be so everywhere, and a new file without its metadata once it can be read.
+    trees.setPresence(row.id, 'settled')
+    lookAtBoth(run, row)
+  })
+}
+
+/** Whether it was renamed to where its content could not be told. */
+function isUntold(run: RunState, { stamp }: LocalFile): boolean {
+  return stamp !== null && run.untold.get(stamp.inode)?.birthtimeMs === stamp.birthtimeMs
+}
+
+/** Where it was and where it is: the next look at its new path has to miss it at the old one. */
+function lookAtBoth(run: RunState, { id, stamp, state }: LocalFile): void {
+  const to = run.untold.get(stamp?.inode ?? -1)?.path
+  if (to !== undefined && run.again.has(to)) {
+    run.lookAgainAt(state.path, id)
+    return
+  }
+  run.skipped.add(id)
+  run.unread.add(state.path)
 }
 
 /**

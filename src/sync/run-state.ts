@@ -58,6 +58,8 @@ export class RunState {
   readonly changes: ScanScope[] = []
   /** Paths whose content could not be read: the index does not know what is there. */
   readonly unread = new Set<FilePath>()
+  /** Files found whose content could not be told, by inode: one that is missed elsewhere may be any of them. */
+  readonly untold = new Map<number, { readonly birthtimeMs: number; readonly path: FilePath }>()
   readonly phases: Partial<Record<Phase, number>> = {}
   private readonly problemsByKey = new Map<string, Problem>()
   private readonly met = new Set<string>()

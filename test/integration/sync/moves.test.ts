@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
+import { DavitError } from '../../../src/model/errors.ts'
 import { comparePaths } from '../../../src/model/path.ts'
 import { indexScope } from '../../../src/sync/execute-run.ts'
 import { RunState } from '../../../src/sync/run-state.ts'
@@ -385,3 +386,32 @@ test('a name changed to another Unicode form, where these are two names, is a re
   expect(bob.idOf('cafe\u0301.txt')).toBe(id)
   await converge(ann, bob)
 })
+
+test.each(['file-unreadable', 'file-busy', 'file-changed'] as const)(
+  'a file that is renamed, and whose content cannot be told for now (%s), is deleted nowhere',
+  async (code) => {
+    const { ann, bob } = await openPair({ 'b/y.md': 'y', 'b/z.md': 'z' })
+    ann.setMetadata('b/y.md', { labels: ['mine'] })
+    await syncInTurn(ann, bob)
+    const id = ann.idOf('b/y.md')
+    const hash = ann.context.workspace.hash.bind(ann.context.workspace)
+    let refusals = code === 'file-changed' ? 1 : 2
+    ann.disk.hash = async (path, signal) => {
+      if (path !== 'd/y.md' || refusals-- <= 0) return hash(path, signal)
+      throw new DavitError(code, 'somebody is at it', { action: 'retry' })
+    }
+    ann.move('b', 'd')
+    for (let run = 0; run < 3; run++) {
+      await ann.sync()
+      await bob.sync()
+      expect(Object.values(bob.tree()).sort()).toEqual(['y', 'z'])
+    }
+    await converge(ann, bob)
+    for (const replica of [ann, bob]) {
+      expect(replica.tree()).toEqual({ 'd/y.md': 'y', 'd/z.md': 'z' })
+      expect(replica.idOf('d/y.md')).toBe(id)
+      expect(replica.metadata('d/y.md')).toEqual({ labels: ['mine'] })
+    }
+    expect(bob.trash()).toEqual([])
+  },
+)
