@@ -73,10 +73,14 @@ export class Ledger {
     if (isOwn) this.acknowledged.set(hash, instance.name)
   }
 
-  /** Every acknowledged commit is in the chain, or taken in by one that is. */
-  checkDurable(chain: ReadonlyMap<ChangesetHash, Changeset>): void {
+  /**
+   * Every acknowledged commit is in the chain, or taken in by one that is; or whoever made it knows it for an orphan,
+   * found nothing of it that was not there already, and names it with the next commit.
+   */
+  checkDurable(chain: ReadonlyMap<ChangesetHash, Changeset>, instances: readonly SimulatedInstance[]): void {
     if (this.harm.rolledBack) return
     const adopted = new Set([...chain.values()].flatMap(({ header }) => header.adopts))
+    for (const { index } of instances) for (const hash of index.chain.orphans()) adopted.add(hash)
     for (const [hash, name] of this.acknowledged) {
       if (!chain.has(hash) && !adopted.has(hash))
         broken('S3', `the commit ${hash.slice(0, 8)} that ${name} was told is not in the chain`)
@@ -154,7 +158,7 @@ export function checkAtRest(outcome: Outcome): void {
   const chain = chainInStore(server, (version, hash, bytes) =>
     first.context.remote.decodeChangeset({ version, hash }, bytes),
   )
-  ledger.checkDurable(chain)
+  ledger.checkDurable(chain, instances)
   checkContents(outcome, files, chain)
 }
 
