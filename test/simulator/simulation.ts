@@ -500,7 +500,8 @@ class Simulation {
         this.living.every(({ index, engine }) => index.trees.counts().pending === 0 && engine.halt() === null)
       if (isQuiet) break
     }
-    if (this.harm.rotten.size > 0) {
+    // Whoever restores a store has it verified: what was on its way to it in that moment is named by later commits.
+    if (this.harm.rotten.size > 0 || this.harm.rolledBack) {
       await this.repair(chance)
       // The look that follows an own commit is due to it.
       for (const instance of this.living) await this.syncOne(instance, chance, false)
