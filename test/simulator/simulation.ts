@@ -650,8 +650,9 @@ class Simulation {
       const others = this.living.filter((instance) => instance !== decider)
       for (const instance of [decider, ...others]) await this.syncOne(instance, chance, false)
     }
-    // What one of them answered to the last decision.
-    for (const instance of this.living) await this.syncOne(instance, chance, false)
+    // What one of them answered to the last decision, and a checkpoint that pays by now.
+    for (let round = 0; round === 0 || (round < roundsMax && new Set(this.versions()).size > 1); round++)
+      for (const instance of this.living) await this.syncOne(instance, chance, false)
     checkAtRest({
       history: this.history,
       ledger: this.ledger,
