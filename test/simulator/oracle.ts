@@ -379,8 +379,10 @@ function checkDeleted(
     if (entry.givenUp.some(({ isUnseen }) => isUnseen)) continue
     // Of two commits that follow one, the first is seen, counts as lost, and wins after all: its own edits meet it.
     if (harm.forked && candidates.has(entry.hash)) continue
-    // Whoever joins anew knows of a deletion what the store tells: a path, and the content that went.
+    // Whoever joins anew knows of a deletion what the store tells: a path, and the content that went. Where somebody
+    // has made another file at that path since, the two are in conflict.
     if (anew.size > 0) {
+      if (candidates.has(entry.hash)) continue
       const [act, ...more] = entry.givenUp
       if (entry.moved || act === undefined || more.length > 0 || act.how !== 'deleted' || anew.has(act.by))
         continue
