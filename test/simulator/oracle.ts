@@ -390,6 +390,9 @@ function checkDeleted(
     }
     // Where a file was moved and replaced in one go, its old text goes on as another file: somebody put it there.
     if (entry.moved && entry.givenUp.every(({ how }) => how === 'edited')) continue
+    // Moved into a folder that cannot be read, a file is missed where it was, and cannot be found: it counts as deleted
+    // until it comes to light, as another file.
+    if (entry.moved && entry.hidden) continue
     // The same text was saved on several instances: whose edit it is of cannot be told.
     if (entry.givenUp.some(({ text: next }) => next !== null && (history.texts.get(next)?.puts ?? 0) > 1))
       continue

@@ -365,9 +365,12 @@ class Simulation {
 
   /** A file, or a folder with all that is in it. */
   private makeUnreadable(instance: SimulatedInstance, chance: Chance): void {
-    const paths = workspaceOf(instance).map(({ path }) => path)
-    if (paths.length === 0) return
-    instance.troubles.hide(`${rootPath}/${chance.pick(paths)}`)
+    const entries = workspaceOf(instance)
+    if (entries.length === 0) return
+    const hidden = chance.pick(entries.map(({ path }) => path))
+    instance.troubles.hide(`${rootPath}/${hidden}`)
+    for (const { path, text } of entries)
+      if (text !== null && path.startsWith(`${hidden}/`)) this.history.hid(text)
     this.later(chance.between(1_000, 20_000), () => instance.troubles.show())
   }
 
