@@ -32,6 +32,8 @@ interface Wish {
   /** The path that the file takes, and the one that it gives up, in the remote tree. */
   readonly takes: FilePath | null
   readonly gives: FilePath | null
+  /** Of a folder's own entry, which stands for one with nothing in it. */
+  readonly isFolder: boolean
   readonly deletion: FilePath | null
   readonly triple: FileTriple
   readonly plainBytes: number
@@ -117,6 +119,7 @@ function wishOf(context: SyncContext, { decision, triple }: Planned): Wish | nul
     contents,
     takes: target !== null && target.path !== live?.path ? target.path : null,
     gives: live !== null && target?.path !== live.path ? live.path : null,
+    isFolder: target?.kind === 'folder',
     deletion: target === null && live !== null && triple.local === null ? live.path : null,
     triple,
     plainBytes: operations.reduce(
@@ -432,12 +435,32 @@ function withFreePaths(context: SyncContext, wishes: readonly Wish[]): Wish[] {
     const ids = new Set(standing.map((wish) => wish.id))
     const given = new Set(standing.flatMap((wish) => (wish.gives === null ? [] : [wish.gives])))
     const kept = standing.filter((wish) => {
-      if (wish.takes === null || given.has(wish.takes)) return true
+      if (wish.takes === null) return true
+      if (wish.isFolder && !isEmptied(context, wish.takes, given)) return false
+      if (given.has(wish.takes)) return true
       const holder = context.database.trees.remoteAt(wish.takes)
       return holder === null || holder.id === wish.id || (ids.has(holder.id) && given.has(wish.takes))
     })
     if (kept.length === standing.length) return kept
     standing = kept
+  }
+}
+
+/**
+ * Whether all that stands below the folder in the store goes with this commit. Where a file in it could not be fetched,
+ * the folder is empty here only: its entry would be taken away by those who have the file, and made again, for ever.
+ */
+function isEmptied({ database }: SyncContext, folder: FilePath, given: ReadonlySet<FilePath>): boolean {
+  if (!database.trees.hasBelow('remote', folder)) return true
+  for (let after: FilePath | undefined; ; ) {
+    const page = database.trees.remotePage({
+      under: folder,
+      limit: 500,
+      ...(after === undefined ? {} : { after }),
+    })
+    if (page.some(({ state }) => state.path !== folder && !given.has(state.path))) return false
+    after = page.at(-1)?.state.path
+    if (page.length < 500) return true
   }
 }
 

@@ -590,11 +590,11 @@ class Simulation {
   }
 
   /**
-   * Repaired in vain: whoever had the content is gone for good, and nobody else took it in before it was damaged. No
-   * instance comes to rest without it, and each says so; a person has it in a backup, and puts it where it belongs.
+   * Repaired in vain: whoever had the content is gone for good, or has deleted it, and nobody else took it in before it
+   * was damaged. No instance comes to rest without it, and each says so; a person has it in a backup, and puts it where
+   * it belongs.
    */
   private bringBack(instance: SimulatedInstance): void {
-    if (!this.instances.some(({ isGone }) => isGone)) return
     const texts = this.living.flatMap((each) => workspaceOf(each).map(({ text }) => text))
     for (const { local, synced, remote } of instance.index.trees.dirtyPage({ limit: 1_000 })) {
       if (remote === null || remote.deletedVersion !== null) continue

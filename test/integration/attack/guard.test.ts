@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isDavitError } from '../../../src/model/errors.ts'
 import { Engine, type EngineOptions } from '../../../src/sync/engine.ts'
+import type { Workspace } from '../../../src/workspace/workspace.ts'
 import { createReplicas, type Replica, type Replicas } from '../../support/replicas.ts'
 import { realClock } from '../../support/temporary-workspace.ts'
 
@@ -82,11 +83,14 @@ test('a file that has to stay as it is here does not keep the instance busy', as
   const b = await replicas.open('b')
   a.files.write('x.txt', 'x\n')
   await a.sync()
-  b.files.write('.davitignore', '*.tmp\n.davitignore\n')
   await b.sync()
-  fs.renameSync(a.files.at('x.txt'), a.files.at('x.tmp'))
+  fs.renameSync(a.files.at('x.txt'), a.files.at('x?'))
   await a.sync()
-  const engine = new Engine(b.context, { ...options, mode: 'auto' })
+  const workspace: Workspace = {
+    ...b.context.workspace,
+    move: async () => ({ kind: 'unrepresentable', detail: 'no ? here' }),
+  }
+  const engine = new Engine({ ...b.context, workspace }, { ...options, mode: 'auto' })
   await engine.start()
   const turns = async () => {
     for (let turn = 0; turn < 4; turn++) {

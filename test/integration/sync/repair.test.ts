@@ -1,4 +1,5 @@
 /** `davit verify --deep --repair`: what the store lost is sent again by whoever has it. */
+import fs from 'node:fs'
 import { expect, test } from 'vitest'
 import { verify } from '../../../src/instance/verify.ts'
 import { converge, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
@@ -77,6 +78,25 @@ test('two who repair the same content name it once', async () => {
   expect(reports.map(({ repaired }) => repaired).sort()).toEqual([0, 1])
   await converge(ann, bob)
   expect(codes(await verify(ann.context, { deep: true }))).toEqual([])
+})
+
+test('a folder that is empty here, since its file cannot be fetched, is not told as an empty one', async () => {
+  const { ann, bob } = await openPair({ 'd/a.txt': 'base' })
+  const before = new Set(named(ann, blobs))
+  ann.write('d/a.txt', 'by ann')
+  await syncInTurn(ann)
+  const [blob] = named(ann, blobs).filter((name) => !before.has(name)) as [string]
+  ann.dav.files.set(blob, Buffer.from('rotten'))
+  fs.rmSync(bob.at('d/a.txt'))
+  for (let run = 0; run < 3; run++) {
+    await bob.sync()
+    await ann.sync()
+  }
+  // Ann would take the entry away, and Bob make it again, for ever.
+  expect(ann.version()).toBe(2)
+  expect((await verify(ann.context, { deep: true, repair: true })).repaired).toBe(1)
+  await converge(ann, bob)
+  expect(bob.tree()).toEqual({ 'd/a.txt': 'by ann' })
 })
 
 test('a side of a conflict that the store lost is noticed, and sent again by the one whose edit it is', async () => {
