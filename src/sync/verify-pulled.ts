@@ -146,10 +146,11 @@ async function judge(
       // What it was before: it is pulled once more in any case. Elsewhere: this is another file.
       if (!isSettled && (found.hash === local.state.hash || local.state.path !== pulled.path)) return 'kept'
     }
-    // Of nothing, or with the time that was set when it was pulled: torn. Older than the pull: what it had replaced.
+    // Of nothing, or with the time that was set when it was pulled: torn. Another file, older than the pull: what it had
+    // replaced. The same file with such a time was edited by a clock that went back.
     const since = database.settings.get(pulledSinceKey)
-    const isOlder =
-      isSettled && local !== null && typeof since === 'number' && found.mtimeUs / 1_000 < since - clockStepMs
+    const isAnother = isSettled && local !== null && found.stamp.inode !== local.stamp?.inode
+    const isOlder = isAnother && typeof since === 'number' && found.mtimeUs / 1_000 < since - clockStepMs
     const hasSetTime =
       isSettled && local !== null && local.stamp !== null
         ? found.stamp.mtimeMs === local.stamp.mtimeMs

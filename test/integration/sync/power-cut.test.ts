@@ -40,6 +40,7 @@ test('what a power cut took of a large pull is fetched again, and deleted or rev
   bob.remove('new/1.txt')
   bob.remove('new/2.txt')
   for (const index of [3, 4]) {
+    bob.remove(`folder/${index}.txt`)
     bob.write(`folder/${index}.txt`, `content ${index}`)
     fs.utimesSync(bob.at(`folder/${index}.txt`), 1_500_000_000, 1_500_000_000)
   }
@@ -198,4 +199,15 @@ test('files that were swapped, or moved over each other, between a pull and a po
     for (const content of ['content 9', 'content 10']) expect(contents).toContain(content)
   }
   expect(bob.events.filter(({ data }) => data['rule'] === 'torn')).toHaveLength(1)
+})
+
+test('an edit by a clock that went back is no torn file', async () => {
+  const { ann, bob } = await openPair(eighty)
+  for (let index = 0; index < 80; index++) ann.write(`folder/${index}.txt`, `edited ${index}`)
+  await syncInTurn(ann, bob)
+  bob.write('folder/3.txt', 'mine since')
+  fs.utimesSync(bob.at('folder/3.txt'), 1_500_000_000, 1_500_000_000)
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  expect(ann.read('folder/3.txt')).toBe('mine since')
 })
