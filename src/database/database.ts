@@ -88,6 +88,8 @@ export interface Trees {
     presence: 'appeared' | 'vanished',
     page: { readonly after?: FileId; readonly limit: number },
   ): LocalFile[]
+  /** Settled rows of the local tree that were last seen under that inode, by id: several when a file has several names. */
+  settledByInode(inode: number): LocalFile[]
   /** For lists: joined over the trees, ascending by the path on disk, else by the remote one. */
   listFiles(query: FileQuery): FileTriple[]
   counts(): TreeCounts

@@ -102,6 +102,11 @@ export function treesOn(store: Store, dirtySet: DirtySet): Trees {
       `SELECT ${locals} FROM local_files WHERE presence <> 0 AND presence = ? AND id > ? ORDER BY id ${limit}`,
     ),
   )
+  const byInode = once(() =>
+    connection.prepare<[number], LocalRow>(
+      `SELECT ${locals} FROM local_files WHERE stamp_inode = ? AND presence = 0 ORDER BY id`,
+    ),
+  )
 
   const localMark = once(() =>
     connection.prepare<[Buffer], LocalMark>('SELECT stamp_size, presence FROM local_files WHERE id = ?'),
@@ -190,6 +195,7 @@ export function treesOn(store: Store, dirtySet: DirtySet): Trees {
       const after = page.after === undefined ? beforeIds : encodeUuid(page.after)
       return unsettled().all(presences.indexOf(presence), after, page.limit).map(toLocalFile)
     },
+    settledByInode: (inode) => byInode().all(inode).map(toLocalFile),
     listFiles: fileLister(store, dirtySet),
     counts: () => ({
       pending: counters.pending,

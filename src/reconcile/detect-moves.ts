@@ -68,8 +68,8 @@ function matchByInode(
   return matches
 }
 
-/** Inodes are reused: the birth time, or the content, has to agree. */
-function isSameFile(row: DisplacedRow, { stamp, hash }: Arrival): boolean {
+/** Of two that have one inode. Inodes are reused: the birth time, or the content, has to agree. */
+export function isSameFile(row: DisplacedRow, { stamp, hash }: Arrival): boolean {
   if ((row.hash === null) !== (hash === null)) return false
   const born = row.stamp?.birthtimeMs ?? 0
   return (born !== 0 && born === stamp.birthtimeMs) || row.hash === hash

@@ -7,7 +7,7 @@
 import { isDavitError } from '../model/errors.ts'
 import type { FileId, FilePath, LocalFile } from '../model/file-state.ts'
 import { comparePaths, isAtOrBelow, parentOf } from '../model/path.ts'
-import { type Arrival, type DisplacedRow, detectMoves } from '../reconcile/detect-moves.ts'
+import { type Arrival, type DisplacedRow, detectMoves, isSameFile } from '../reconcile/detect-moves.ts'
 import { foldPath, portabilityProblems } from '../reconcile/portable-path.ts'
 import type { HashedFile, ScanBatch, ScanEntry } from '../workspace/workspace.ts'
 import { clearScanProblems } from './clear-problems.ts'
@@ -29,8 +29,10 @@ interface Replaced {
 
 /** Beyond this many replaced files in one go, they are taken as edits in place without looking for moves among them. */
 const replacedMax = 50_000
-/** How often more is looked at before what is missing counts as deleted. */
+/** How often more is looked at before what is missing counts as deleted, and what was found as new. */
 const looksFurtherMax = 5
+/** Former names looked at one by one; beyond that a look at everything is cheaper. */
+const formerNamesMax = 1_000
 /** Hashes under way at once; the workspace groups them. */
 const hashingMax = 256
 /** Rows written in one transaction, after which others have their turn. */
@@ -64,10 +66,14 @@ async function look(
 }
 
 /**
- * ORDER: before anything counts as deleted. A file that is missing where it was looked for may have been renamed to
+ * ORDER: before anything counts as deleted, or as new. A file that is missing where it was looked for may have been renamed to
  * where nobody has looked: called deleted it would lose its id, and metadata that were not committed yet, and come
  * back under its old name where the store has a newer content of it. Whatever moved it did so before it was missed, so
  * what changed until now tells where it is. What goes missing while that is looked at is followed likewise.
+ *
+ * A file that was found may have been renamed from where nobody has looked yet, since the two names of a rename are told
+ * apart from each other, or just one of them was asked for: called new it would lose all that, too. The index tells
+ * where it was.
  */
 async function lookFurther(
   context: SyncContext,
@@ -76,7 +82,14 @@ async function lookFurther(
   replaced: ReplacedFiles,
 ): Promise<void> {
   const isWhole = paths.includes('')
+  const sought = new Set<FilePath>()
   for (let looks = 0; looks < looksFurtherMax; looks++) {
+    const former = (await formerNames(context, replaced)).filter((path) => !sought.has(path))
+    for (const path of former) sought.add(path)
+    if (former.length > 0) {
+      await look(context, run, former.length > formerNamesMax ? [''] : former, replaced)
+      continue
+    }
     if (context.database.trees.unsettledPage('vanished', { limit: 1 }).length === 0) return
     const changes = (await run.options.changes?.()) ?? null
     if (changes !== null) run.changes.push(changes)
@@ -86,6 +99,31 @@ async function lookFurther(
     if (isSought) return look(context, run, [''], replaced)
     if (changes?.kind !== 'paths' || changes.paths.length === 0) return
     await look(context, run, changes.paths, replaced)
+  }
+}
+
+/** Where the index still has files that were found elsewhere now. Another name of a file that has several is one, too. */
+async function formerNames(context: SyncContext, replaced: ReplacedFiles): Promise<FilePath[]> {
+  const { trees } = context.database
+  const paths: FilePath[] = []
+  const ask = (found: LocalFile) => {
+    for (const arrival of arrivalOf(found, 'appeared'))
+      for (const row of trees.settledByInode(arrival.stamp.inode)) {
+        if (row.id === found.id || row.state.path === arrival.path || replaced.has(row.id)) continue
+        if (displacedOf(row, 'vanished').some((former) => isSameFile(former, arrival)))
+          paths.push(row.state.path)
+      }
+  }
+  for (const { next } of replaced.values()) ask(next)
+  for (let after: FileId | undefined; ; ) {
+    const page = trees.unsettledPage('appeared', {
+      limit: rowsPerTransaction,
+      ...(after === undefined ? {} : { after }),
+    })
+    for (const row of page) ask(row)
+    if (page.length < rowsPerTransaction) return paths
+    after = page.at(-1)?.id
+    await breathe()
   }
 }
 

@@ -217,13 +217,26 @@ async function decideWithMerge(
     merged.set(hash, content)
     return decide(context, triple, { kind: 'merged', hash, size: content.length })
   } catch (error) {
-    if (!isDavitError(error, 'file-changed') || triple.local === null) throw error
-    run.lookAgainAt(triple.local.state.path, triple.id)
+    const path = triple.local?.state.path
+    if (path === undefined || !isDavitError(error)) throw error
+    if (error.code === 'file-changed') run.lookAgainAt(path, triple.id)
+    // Only this one waits: until the content that its other side needs was sent again, or the file can be read.
+    else if (waitingCodes.includes(error.code))
+      run.skip(triple.id, { path, code: error.code, detail: error.message })
+    else throw error
     return null
   }
 }
 
-/** `null` when they do not merge, or are too large to try. */
+const waitingCodes: readonly string[] = [
+  'remote-damaged',
+  'not-found',
+  'file-busy',
+  'file-unreadable',
+  'path-unsafe',
+]
+
+/** `null` when they do not merge, are too large to try, or nobody can tell any more what they were made from. */
 async function mergeContents(
   context: SyncContext,
   run: RunState,
@@ -239,9 +252,26 @@ async function mergeContents(
   const chunks: Uint8Array[] = []
   for await (const chunk of context.workspace.source(local.state.path, local.stamp).open(signal))
     chunks.push(chunk)
-  const base =
-    needed.base === null ? null : await fetchContent(context, needed.base, mergeTextBytesMax, signal)
   const remote = await fetchContent(context, needed.remote, mergeTextBytesMax, signal)
+  const base = needed.base === null ? null : await fetchBase(context, needed.base, signal)
+  if (base === 'lost') return null
   const result = context.merger.merge({ path: live.path, base, local: Buffer.concat(chunks), remote })
   return result.kind === 'merged' ? result.content : null
+}
+
+/**
+ * Both sides may have replaced it, so that there is nobody who could send it again: the edits are whole without it, and
+ * a person can decide.
+ */
+async function fetchBase(
+  context: SyncContext,
+  hash: ContentHash,
+  signal: AbortSignal,
+): Promise<Uint8Array | 'lost'> {
+  try {
+    return await fetchContent(context, hash, mergeTextBytesMax, signal)
+  } catch (error) {
+    if (isDavitError(error, 'remote-damaged')) return 'lost'
+    throw error
+  }
 }

@@ -14,7 +14,7 @@ const unseenKey = 'sync.unseenConflicts'
 
 /** Within the transaction that opens the conflicts. */
 export function noteUnseen(database: Database, ids: readonly FileId[]): void {
-  if (ids.length > 0) database.settings.set(unseenKey, [...unseen(database), ...ids])
+  if (ids.length > 0) database.settings.set(unseenKey, [...new Set([...unseen(database), ...ids])])
 }
 
 /** After whatever may have opened conflicts, before anything is planned on them; and first of all after a scan. */
@@ -23,19 +23,26 @@ export async function lookAtUnseen(context: SyncContext, run: RunState): Promise
   const ids = unseen(database)
   if (ids.length === 0) return
   const missing: FilePath[] = []
+  const untold: FileId[] = []
   for (const id of ids) {
     const { local } = database.trees.triple(id)
     if (local === null || local.absence !== null) continue
-    if ((await workspace.look(local.state.path)) === null) missing.push(local.state.path)
+    const { path, kind } = local.state
+    const found = await workspace.look(path)
+    if (found?.kind === 'unknown') untold.push(id)
+    // A folder in its place leaves as little of the file as nothing does.
+    else if (found?.kind !== kind) missing.push(path)
   }
   // A file that was only renamed is found, and keeps its id.
   if (missing.length > 0) await indexWorkspace(context, run, missing)
   database.transaction(() => {
     for (const id of ids) {
+      if (untold.includes(id)) continue
       for (const { path } of database.conflicts.ofFile(id).slice(0, 1))
         context.emitAll(keepFromDeletion(database, { fileId: id, path }))
     }
-    database.settings.set(unseenKey, null)
+    // Whether those are there is told once they can be looked at; a scan may find them missing then.
+    database.settings.set(unseenKey, untold.length > 0 ? untold : null)
   })
 }
 

@@ -99,6 +99,8 @@ export class SimulatedInstance {
   readonly summaries: RunSummary[] = []
   /** Requests, as method and name. */
   readonly sent: string[] = []
+  /** Of the process that runs now. */
+  private requests = { underWay: 0 }
   /** Calls that changed something on its disk. */
   writes = 0
   id: string
@@ -408,6 +410,10 @@ export class SimulatedInstance {
     })
   }
 
+  get isAsking(): boolean {
+    return this.requests.underWay > 0
+  }
+
   /** Work of the process; it ends with it. */
   doing<T>(work: () => Promise<T>): Promise<T | null> {
     return this.running().process.orDeath(work())
@@ -537,6 +543,8 @@ export class SimulatedInstance {
 
   private connect(process: Process): Transport {
     const wire = this.server.connect({ name: this.name, clock: this.world.clock })
+    const requests = { underWay: 0 }
+    this.requests = requests
     return {
       url: wire.url,
       foldersAbove: wire.foldersAbove,
@@ -547,6 +555,7 @@ export class SimulatedInstance {
         this.sent.push(`${request.method} ${request.name}`)
         const to = request.destination === undefined ? '' : ` → ${request.destination}`
         const what = `${request.method} ${request.name}${to}`
+        requests.underWay += 1
         try {
           const response = await process.answer(wire.request(request))
           this.trace.note(this.name, `${what}: ${response.status}`)
@@ -555,6 +564,8 @@ export class SimulatedInstance {
         } catch (error) {
           if (!(error instanceof Killed)) this.trace.note(this.name, `${what}: ${(error as Error).message}`)
           throw error
+        } finally {
+          requests.underWay -= 1
         }
       },
     }

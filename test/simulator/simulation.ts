@@ -623,6 +623,8 @@ class Simulation {
   /** One further sync of each writes nothing and asks at most once for what it knows. */
   private async checkQuiet(): Promise<void> {
     for (const instance of this.living) {
+      // A poll of its own that asks at this moment may have to confirm the answer by a listing: that is no part of the sync.
+      await this.world.run(() => !instance.isAsking, stepsMax)
       const requests = instance.sent.length
       const files = instance.writes
       const wasTorn = this.isHeadTorn()

@@ -51,6 +51,8 @@ export const localFiles = sqliteTable(
     index('local_files_path').on(table.path),
     // unsettledPage
     index('local_files_unsettled').on(table.presence, table.id).where(sql`presence <> 0`),
+    // settledByInode
+    index('local_files_inode').on(table.stampInode).where(sql`presence = 0 AND stamp_inode IS NOT NULL`),
     // listFiles by label
     index('local_files_labelled').on(table.path).where(sql`metadata IS NOT NULL`),
   ],

@@ -130,6 +130,7 @@ function toFirstSchema(file: string): void {
   const connection = new BetterSqlite(file)
   connection.exec(`
     DROP TABLE arriving_files;
+    DROP INDEX local_files_inode;
     DELETE FROM __drizzle_migrations WHERE created_at > (SELECT min(created_at) FROM __drizzle_migrations);
     PRAGMA user_version = 1;
   `)

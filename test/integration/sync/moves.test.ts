@@ -335,6 +335,31 @@ test('a file that moves on while it is looked for is followed', async () => {
   expect(ann.database.trees.localAt('c.txt')).toBeNull()
 })
 
+test('a file that is found under a new name before it is missed under its old one keeps its id and its labels', async () => {
+  const { ann } = await openPair({ 'a.txt': 'a', 'b.txt': 'b', 'c.txt': 'c' })
+  const [a, b, c] = ['a.txt', 'b.txt', 'c.txt'].map((path) => ann.idOf(path))
+  ann.setMetadata('a.txt', { labels: ['seen'] })
+  ann.move('a.txt', 'folder/new.txt')
+  await lookAt(ann, 'folder', [])
+  expect([ann.idOf('folder/new.txt'), ann.metadata('folder/new.txt')]).toEqual([a, { labels: ['seen'] }])
+  expect(ann.database.trees.localAt('a.txt')).toBeNull()
+  // A swap of which one side was told.
+  ann.move('b.txt', 'aside')
+  ann.move('c.txt', 'b.txt')
+  ann.move('aside', 'c.txt')
+  await lookAt(ann, 'b.txt', [])
+  expect([ann.idOf('b.txt'), ann.idOf('c.txt')]).toEqual([c, b])
+})
+
+test('a second name of a file is a file of its own', async () => {
+  const { ann } = await openPair({ 'a.txt': 'a' })
+  const id = ann.idOf('a.txt')
+  fs.linkSync(ann.at('a.txt'), ann.at('b.txt'))
+  await lookAt(ann, 'b.txt', [])
+  expect(ann.idOf('a.txt')).toBe(id)
+  expect(ann.database.trees.localAt('b.txt')?.id).not.toBe(id)
+})
+
 /** As HFS+: every name is told decomposed, and found in either form. */
 function decomposeNames({ disk, context }: Replica): void {
   const { scan, look, hash, source } = bound(context.workspace)

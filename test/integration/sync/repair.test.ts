@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
 import { verify } from '../../../src/instance/verify.ts'
+import { DavitError } from '../../../src/model/errors.ts'
 import { converge, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
 
 const blobs = /\/[0-9a-f]{2}\/[0-9a-f]{64}-/
@@ -113,6 +114,69 @@ test('a side of a conflict that the store lost is noticed, and sent again by the
   expect((await verify(bob.context, { deep: true, repair: true })).repaired).toBe(1)
   await syncInTurn(ann)
   expect(codes(await verify(ann.context, { deep: true }))).toEqual([])
+})
+
+const lines = ['one', 'two', 'three', 'four', 'five']
+const edited = (at: number) => lines.with(at, 'edited').join('\n')
+
+/** Both have edited `a.txt`, far enough apart to be merged; Ann has committed. Answers the names of both contents. */
+async function openMerge(): Promise<{ ann: Replica; bob: Replica; base: string; committed: string }> {
+  const { ann, bob } = await openPair({ 'a.txt': lines.join('\n') })
+  for (const replica of [ann, bob]) replica.policy = 'merge'
+  const [base] = named(ann, blobs) as [string]
+  ann.write('a.txt', edited(0))
+  await syncInTurn(ann)
+  const [committed] = named(ann, blobs).filter((name) => name !== base) as [string]
+  bob.write('a.txt', edited(4))
+  bob.write('b.txt', 'made meanwhile')
+  return { ann, bob, base, committed }
+}
+
+test('edits of a content that is lost for good are a conflict that can be decided, and all else goes on', async () => {
+  const { ann, bob, base } = await openMerge()
+  ann.dav.files.set(base, Buffer.from('rotten'))
+  expect((await bob.sync()).outcome).toBe('conflicts')
+  await syncInTurn(ann)
+  expect(ann.read('b.txt')).toBe('made meanwhile')
+  expect(bob.conflict()).toMatchObject({ path: 'a.txt' })
+  await ann.resolve(ann.conflict().id, 'local', { candidate: bob.id })
+  await converge(ann, bob)
+  expect(ann.read('a.txt')).toBe(edited(4))
+})
+
+test('a merge waits for a content that the store lost until it is sent again, and all else goes on', async () => {
+  const { ann, bob, committed } = await openMerge()
+  ann.dav.files.set(committed, Buffer.from('rotten'))
+  expect(await bob.sync()).toMatchObject({ outcome: 'failed', error: { code: 'remote-damaged' } })
+  await syncInTurn(ann)
+  expect(ann.read('b.txt')).toBe('made meanwhile')
+  expect((await verify(ann.context, { deep: true, repair: true })).repaired).toBe(1)
+  await converge(ann, bob)
+  for (const replica of [ann, bob])
+    expect(replica.read('a.txt')).toBe(lines.with(0, 'edited').with(4, 'edited').join('\n'))
+})
+
+async function* failing(error: Error): AsyncGenerator<Uint8Array> {
+  yield await Promise.reject(error)
+}
+
+test('a file that cannot be read for its merge waits, and all else goes on', async () => {
+  const { ann, bob } = await openMerge()
+  const { source } = bob.context.workspace
+  bob.disk.source = (path, stamp) => {
+    const given = source(path, stamp)
+    const error = new DavitError('file-unreadable', `'${path}' cannot be read`, { action: 'retry' })
+    return path === 'a.txt' ? { ...given, open: () => failing(error) } : given
+  }
+  expect(await bob.sync()).toMatchObject({ outcome: 'failed', error: { code: 'file-unreadable' } })
+  await syncInTurn(ann)
+  expect(ann.read('b.txt')).toBe('made meanwhile')
+  delete bob.disk.source
+  await converge(bob, ann)
+  expect(ann.tree()).toEqual({
+    'a.txt': lines.with(0, 'edited').with(4, 'edited').join('\n'),
+    'b.txt': 'made meanwhile',
+  })
 })
 
 test('a changeset that the store lost is sent again by the one who made it', async () => {

@@ -87,7 +87,7 @@ describe('opening the database', () => {
     try {
       expect(reader.pragma('journal_mode', { simple: true })).toBe('wal')
       expect(reader.pragma('application_id', { simple: true })).toBe(0x44617674)
-      expect(reader.pragma('user_version', { simple: true })).toBe(2)
+      expect(reader.pragma('user_version', { simple: true })).toBe(3)
       const tables = reader.pragma('table_list') as { name: string; wr: number; strict: number }[]
       const own = tables.filter(({ name }) => !/^(sqlite_|__drizzle)/.test(name))
       expect(own.filter(({ strict }) => strict !== 1)).toEqual([])
@@ -117,6 +117,7 @@ describe('opening the database', () => {
       'SELECT 1 FROM synced_files WHERE path >= ? AND path < ?',
       'SELECT id FROM dirty WHERE minor = 0 AND id > ? ORDER BY id',
       'SELECT * FROM local_files WHERE presence <> 0 AND presence = ? AND id > ? ORDER BY id LIMIT 9',
+      'SELECT * FROM local_files WHERE stamp_inode = ? AND presence = 0 ORDER BY id',
       'SELECT * FROM conflicts WHERE file_id = ? AND strategy IS NULL ORDER BY id',
     ]
     try {

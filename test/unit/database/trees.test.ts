@@ -105,17 +105,21 @@ describe('the trees', () => {
     trees.putLocal(local(fileId(1), of))
     trees.putRemote(remote(fileId(1), of))
     trees.putSynced(fileId(1), of)
+    const inode = trees.triple(fileId(1)).local?.stamp?.inode as number
+    expect(trees.settledByInode(inode).map((file) => file.id)).toEqual([fileId(1)])
     trees.setPresence(fileId(1), 'vanished')
     trees.putLocal(local(fileId(2), { ...of, path: 'b' }), 'appeared')
     expect(trees.counts()).toEqual({ pending: 0, minor: 0, remoteFiles: 1, localFiles: 1 })
     expect(trees.unsettledPage('vanished', { limit: 9 }).map((file) => file.id)).toEqual([fileId(1)])
     expect(trees.unsettledPage('appeared', { limit: 9 }).map((file) => file.id)).toEqual([fileId(2)])
+    expect(trees.settledByInode(inode)).toEqual([])
     trees.removeLocal(fileId(1))
     trees.rekeyLocal(fileId(2), fileId(1))
     trees.setPresence(fileId(1), 'settled')
     expect(trees.dirtyPage({ limit: 9 }).map((triple) => triple.local?.state.path)).toEqual(['b'])
     expect(trees.presenceOf(fileId(1))).toBe('settled')
     expect(trees.presenceOf(fileId(2))).toBeNull()
+    expect(trees.settledByInode(inode).map((file) => file.id)).toEqual([fileId(1)])
   })
 
   it('refuse to give a row an id that is taken', () => {
