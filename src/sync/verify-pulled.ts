@@ -4,7 +4,7 @@
  */
 import { liveState } from '../model/dirtiness.ts'
 import { isDavitError } from '../model/errors.ts'
-import type { FilePath, FileState, FileTriple } from '../model/file-state.ts'
+import type { DiskStamp, FileId, FilePath, FileState, FileTriple } from '../model/file-state.ts'
 import type { HashedFile, ScanEntry } from '../workspace/workspace.ts'
 import { breathe, type SyncContext } from './context.ts'
 
@@ -45,16 +45,17 @@ interface Pulled {
   readonly state: FileState
 }
 
-interface Torn {
+interface Found {
   readonly file: Pulled
   /** What stands at its path. */
   readonly found: HashedFile
+  readonly isTorn: boolean
 }
 
 async function verifyAll(context: SyncContext): Promise<void> {
   const { trees, pulled } = context.database
   const missing: Pulled[] = []
-  const torn: Torn[] = []
+  const others: Found[] = []
   for (const { id, hash } of pulled.all()) {
     const triple = trees.triple(id)
     const live = liveState(triple)
@@ -62,33 +63,44 @@ async function verifyAll(context: SyncContext): Promise<void> {
     const file = { triple, state: { ...live, path: standingPath(triple, live) } }
     const finding = await judge(context, file)
     if (finding === 'missing') missing.push(file)
-    else if (finding !== 'kept') torn.push({ file, found: finding.torn })
+    else if (finding !== 'kept')
+      others.push(
+        'torn' in finding
+          ? { file, found: finding.torn, isTorn: true }
+          : { file, found: finding.another, isTorn: false },
+      )
   }
-  const owners = await ownersOf(context, torn)
-  for (const each of torn) {
+  const owners = await ownersOf(context, others)
+  for (const other of others) {
+    const { file, found, isTorn } = other
+    const isItself = isSameFile(file.triple.local?.stamp ?? null, found.stamp)
     // Somebody moved another file here: what stands here is that one, and this one has to be looked for.
-    if (owners.has(each.found.stamp.inode)) missing.push(each.file)
-    else if (await takeOff(context, each)) fetchAgain(context, each.file)
+    if (owners.has(found.stamp.inode)) missing.push(file)
+    else if (isTorn && (await takeOff(context, other))) {
+      // What it had replaced stood here: this one may have been moved before the next start.
+      if (isItself || file.triple.local === null) fetchAgain(context, file)
+      else missing.push(file)
+    }
   }
   if (missing.length === 0) return
   // Somebody may have renamed it, or a folder above it, before this start.
   const standing = await entriesByInode(context, missing)
   for (const file of missing) {
     const entry = standing.get(file.triple.local?.stamp?.inode ?? -1)
-    const isSame = entry !== undefined && entry.stamp.birthtimeMs === file.triple.local?.stamp?.birthtimeMs
+    const isSame = entry !== undefined && isSameFile(file.triple.local?.stamp ?? null, entry.stamp)
     const moved = isSame ? { ...file, state: { ...file.state, path: entry.path } } : null
     const finding = moved === null ? 'missing' : await judge(context, moved)
-    if (finding === 'kept') continue
     if (finding === 'missing' || moved === null) fetchAgain(context, file)
+    else if (finding === 'kept' || 'another' in finding) continue
     else if (await takeOff(context, { file: moved, found: finding.torn })) fetchAgain(context, file)
   }
 }
 
 /** Inodes of files found at other files' places that the index knows for files of their own. */
-async function ownersOf({ database }: SyncContext, torn: readonly Torn[]): Promise<Set<number>> {
+async function ownersOf({ database }: SyncContext, others: readonly Found[]): Promise<Set<number>> {
   const births = new Map<number, number>()
-  for (const { file, found } of torn)
-    if (found.stamp.inode !== file.triple.local?.stamp?.inode)
+  for (const { file, found } of others)
+    if (!isSameFile(file.triple.local?.stamp ?? null, found.stamp))
       births.set(found.stamp.inode, found.stamp.birthtimeMs)
   const owners = new Set<number>()
   if (births.size === 0) return owners
@@ -130,11 +142,14 @@ function standingPath({ local, synced }: FileTriple, live: FileState): FilePath 
   return isSettled ? local.state.path : live.path
 }
 
-/** What stands there: `torn` is what the machine left of it. */
+/** `torn` is what the machine left of it, `another` a file that is not the one that was placed there. */
+type Finding = 'kept' | 'missing' | { readonly torn: HashedFile } | { readonly another: HashedFile }
+
+/** What stands there. */
 async function judge(
   { workspace, database }: SyncContext,
-  { triple: { local, synced }, state: pulled }: Pulled,
-): Promise<'kept' | 'missing' | { readonly torn: HashedFile }> {
+  { triple: { id, local, synced }, state: pulled }: Pulled,
+): Promise<Finding> {
   // Else the machine stopped between the place that it was given and its row.
   const isSettled = synced?.hash === pulled.hash
   try {
@@ -146,15 +161,18 @@ async function judge(
       // What it was before: it is pulled once more in any case. Elsewhere: this is another file.
       if (!isSettled && (found.hash === local.state.hash || local.state.path !== pulled.path)) return 'kept'
     }
-    // Of nothing, or with the time that was set when it was pulled: torn. Older than the pull: what it had replaced.
+    // Of nothing, or with the time that was set when it was pulled: torn. Another file, older than the pull: what it had
+    // replaced. The same file with such a time was edited by a clock that went back.
     const since = database.settings.get(pulledSinceKey)
-    const isOlder =
-      isSettled && local !== null && typeof since === 'number' && found.mtimeUs / 1_000 < since - clockStepMs
+    const isAnother = isSettled && local !== null && !isSameFile(local.stamp, found.stamp)
+    const isOlder = isAnother && typeof since === 'number' && found.mtimeUs / 1_000 < since - clockStepMs
     const hasSetTime =
       isSettled && local !== null && local.stamp !== null
         ? found.stamp.mtimeMs === local.stamp.mtimeMs
         : couldBeStored(pulled.mtimeUs, found.mtimeUs)
-    return hasSetTime || found.stamp.size === 0 || isOlder ? { torn: found } : 'kept'
+    const isFormer = isAnother && isFormerContent(database, id, found)
+    if (hasSetTime || found.stamp.size === 0 || isOlder || isFormer) return { torn: found }
+    return isAnother ? { another: found } : 'kept'
   } catch (error) {
     // Nothing is there: its name never reached the disk. Taken for a deletion, it would be deleted everywhere.
     if (isDavitError(error, 'file-changed')) {
@@ -167,8 +185,25 @@ async function judge(
   }
 }
 
+/** Former versions that are looked at: as many as may have been pulled since the last barrier, and more. */
+const formerMax = 50
+
+/** Whether it is what an earlier pull had placed there, whole or torn in its turn. */
+function isFormerContent({ history }: SyncContext['database'], id: FileId, found: HashedFile): boolean {
+  return history
+    .ofFile(id, { limit: formerMax })
+    .some(({ state }) => state.hash === found.hash || couldBeStored(state.mtimeUs, found.mtimeUs))
+}
+
+function isSameFile(known: DiskStamp | null, found: DiskStamp): boolean {
+  return known !== null && known.inode === found.inode && known.birthtimeMs === found.birthtimeMs
+}
+
 /** To the trash. Answers whether it was done: whoever has changed it meanwhile has it back. */
-async function takeOff({ workspace }: SyncContext, { file, found }: Torn): Promise<boolean> {
+async function takeOff(
+  { workspace }: SyncContext,
+  { file, found }: Pick<Found, 'file' | 'found'>,
+): Promise<boolean> {
   try {
     const result = await workspace.remove(file.state.path, { expected: found.stamp, old: 'trash' })
     if (result.kind !== 'done') return false

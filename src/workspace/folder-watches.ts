@@ -5,7 +5,16 @@
  * (A recursive watcher was measured first. It leaves folders unwatched that are made inside a new folder before its
  * watch stands, passes over the system's overflow mark, and over folders for which no watch is left.)
  */
-import { type FSWatcher, lstatSync, readdirSync, readFileSync, type Stats, watch } from 'node:fs'
+import {
+  type Dir,
+  type FSWatcher,
+  lstatSync,
+  opendirSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+  watch,
+} from 'node:fs'
 import path from 'node:path'
 import type { FilePath } from '../model/file-state.ts'
 import { createHardLinks } from './hard-links.ts'
@@ -90,6 +99,21 @@ export function openFolderWatches(options: {
     }
   }
 
+  function isEmpty(folder: FilePath): boolean {
+    let opened: Dir
+    try {
+      opened = opendirSync(path.join(root, folder))
+    } catch (error) {
+      if (isMissing(error) || isRefusal(error)) return false
+      throw error
+    }
+    try {
+      return opened.readSync() === null
+    } finally {
+      opened.closeSync()
+    }
+  }
+
   function onEvent(folder: FilePath, type: string, name: string | null): void {
     countEvent()
     if (name === null) {
@@ -104,7 +128,11 @@ export function openFolderWatches(options: {
         stale('the root was moved')
       if (found?.kind !== 'unknown') {
         const isFolder = found?.kind === 'folder'
-        if (rules.ignores(target, isFolder ? 'folder' : 'file')) return
+        if (rules.ignores(target, isFolder ? 'folder' : 'file')) {
+          // What is ignored keeps a folder from being empty, as long as it is there.
+          if (found === null && folder !== '' && isEmpty(folder)) options.onPath(folder)
+          return
+        }
         follow(folder, name, { isFolder, isRename: type === 'rename' })
       }
       if (type === 'change' && found?.kind === 'file' && found.stats.nlink > 1)

@@ -17,6 +17,8 @@ export interface WrittenText {
   chosen: boolean
   /** Some user gave the file with this text another name, or put it into the place of another one. */
   moved: boolean
+  /** Stood in a folder that could not be read for a while: nobody can tell from outside what is in it. */
+  hidden: boolean
   /** What was there when it was written first. */
   base: WrittenText | null
   /** Deletions and overwritings of exactly this text. */
@@ -70,6 +72,11 @@ export class History {
     if (base === null || base === text) return
     this.tookOff({ by: instance, path, text, isUnseen, how: 'edited' }, base)
     for (const mark of marksOf(base)) if (!kept.has(mark)) this.droppedMarks.add(mark)
+  }
+
+  /** The folder in which a file of that text stands cannot be read. */
+  hid(text: string): void {
+    this.entryOf(text).hidden = true
   }
 
   /** The file with this text was given the time back that it had before the text came into it. */
@@ -165,6 +172,7 @@ export class History {
       base: null,
       chosen: false,
       moved: false,
+      hidden: false,
       givenUp: [],
     }
     this.texts.set(text, entry)

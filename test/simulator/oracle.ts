@@ -74,10 +74,14 @@ export class Ledger {
     if (isOwn) this.acknowledged.set(hash, instance.name)
   }
 
-  /** Every acknowledged commit is in the chain, or taken in by one that is. */
-  checkDurable(chain: ReadonlyMap<ChangesetHash, Changeset>): void {
+  /**
+   * Every acknowledged commit is in the chain, or taken in by one that is; or whoever made it knows it for an orphan,
+   * found nothing of it that was not there already, and names it with the next commit.
+   */
+  checkDurable(chain: ReadonlyMap<ChangesetHash, Changeset>, instances: readonly SimulatedInstance[]): void {
     if (this.harm.rolledBack) return
     const adopted = new Set([...chain.values()].flatMap(({ header }) => header.adopts))
+    for (const { index } of instances) for (const hash of index.chain.orphans()) adopted.add(hash)
     for (const [hash, name] of this.acknowledged) {
       if (!chain.has(hash) && !adopted.has(hash))
         broken('S3', `the commit ${hash.slice(0, 8)} that ${name} was told is not in the chain`)
@@ -155,7 +159,7 @@ export function checkAtRest(outcome: Outcome): void {
   const chain = chainInStore(server, (version, hash, bytes) =>
     first.context.remote.decodeChangeset({ version, hash }, bytes),
   )
-  ledger.checkDurable(chain)
+  ledger.checkDurable(chain, instances)
   checkContents(outcome, files, chain)
 }
 
@@ -387,8 +391,10 @@ function checkDeleted(
     if (entry.givenUp.some(({ isUnseen }) => isUnseen)) continue
     // Of two commits that follow one, the first is seen, counts as lost, and wins after all: its own edits meet it.
     if (harm.forked && candidates.has(entry.hash)) continue
-    // Whoever joins anew knows of a deletion what the store tells: a path, and the content that went.
+    // Whoever joins anew knows of a deletion what the store tells: a path, and the content that went. Where somebody
+    // has made another file at that path since, the two are in conflict.
     if (anew.size > 0) {
+      if (candidates.has(entry.hash)) continue
       const [act, ...more] = entry.givenUp
       if (entry.moved || act === undefined || more.length > 0 || act.how !== 'deleted' || anew.has(act.by))
         continue
@@ -396,6 +402,9 @@ function checkDeleted(
     }
     // Where a file was moved and replaced in one go, its old text goes on as another file: somebody put it there.
     if (entry.moved && entry.givenUp.every(({ how }) => how === 'edited')) continue
+    // Moved into a folder that cannot be read, a file is missed where it was, and cannot be found: it counts as deleted
+    // until it comes to light, as another file.
+    if (entry.moved && entry.hidden) continue
     // The same text was saved on several instances: whose edit it is of cannot be told.
     if (entry.givenUp.some(({ text: next }) => next !== null && (history.texts.get(next)?.puts ?? 0) > 1))
       continue

@@ -147,6 +147,9 @@ export class Person {
 
   swap(left: FilePath, right: FilePath): void {
     const files = this.files()
+    // What is left, in part, of a file that had been replaced already, nobody and no index knows under another name.
+    for (const path of [left, right])
+      if (this.seesTorn(files.get(path) ?? '') && this.rowOf(path) === undefined) return
     for (const path of [left, right]) {
       const text = files.get(path)
       if (text !== undefined) {

@@ -33,11 +33,11 @@ export class Removals {
 
   /** Any changeset was taken in. */
   applied(index: Database, { point, operations }: Changeset, isOwn: boolean): void {
-    this.mostThere = Math.max(this.mostThere, index.trees.counts().remoteFiles)
-    if (!isOwn) return
-    const deletions = operations.filter(({ kind }) => kind === 'delete').length
+    const deletions = isOwn ? operations.filter(({ kind }) => kind === 'delete').length : 0
     this.committed += deletions
     if (this.leftOpen.has(point.hash)) this.settled += deletions
+    // What came while the run went on is what it could delete as well.
+    this.mostThere = Math.max(this.mostThere, index.trees.counts().remoteFiles + this.committed)
   }
 
   /** What is wrong with the run, if anything is. */

@@ -365,9 +365,12 @@ class Simulation {
 
   /** A file, or a folder with all that is in it. */
   private makeUnreadable(instance: SimulatedInstance, chance: Chance): void {
-    const paths = workspaceOf(instance).map(({ path }) => path)
-    if (paths.length === 0) return
-    instance.troubles.hide(`${rootPath}/${chance.pick(paths)}`)
+    const entries = workspaceOf(instance)
+    if (entries.length === 0) return
+    const hidden = chance.pick(entries.map(({ path }) => path))
+    instance.troubles.hide(`${rootPath}/${hidden}`)
+    for (const { path, text } of entries)
+      if (text !== null && path.startsWith(`${hidden}/`)) this.history.hid(text)
     this.later(chance.between(1_000, 20_000), () => instance.troubles.show())
   }
 
@@ -500,7 +503,8 @@ class Simulation {
         this.living.every(({ index, engine }) => index.trees.counts().pending === 0 && engine.halt() === null)
       if (isQuiet) break
     }
-    if (this.harm.rotten.size > 0) {
+    // Whoever restores a store has it verified: what was on its way to it in that moment is named by later commits.
+    if (this.harm.rotten.size > 0 || this.harm.rolledBack) {
       await this.repair(chance)
       // The look that follows an own commit is due to it.
       for (const instance of this.living) await this.syncOne(instance, chance, false)
@@ -649,8 +653,9 @@ class Simulation {
       const others = this.living.filter((instance) => instance !== decider)
       for (const instance of [decider, ...others]) await this.syncOne(instance, chance, false)
     }
-    // What one of them answered to the last decision.
-    for (const instance of this.living) await this.syncOne(instance, chance, false)
+    // What one of them answered to the last decision, and a checkpoint that pays by now.
+    for (let round = 0; round === 0 || (round < roundsMax && new Set(this.versions()).size > 1); round++)
+      for (const instance of this.living) await this.syncOne(instance, chance, false)
     checkAtRest({
       history: this.history,
       ledger: this.ledger,

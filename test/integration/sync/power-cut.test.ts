@@ -40,6 +40,7 @@ test('what a power cut took of a large pull is fetched again, and deleted or rev
   bob.remove('new/1.txt')
   bob.remove('new/2.txt')
   for (const index of [3, 4]) {
+    bob.remove(`folder/${index}.txt`)
     bob.write(`folder/${index}.txt`, `content ${index}`)
     fs.utimesSync(bob.at(`folder/${index}.txt`), 1_500_000_000, 1_500_000_000)
   }
@@ -198,4 +199,50 @@ test('files that were swapped, or moved over each other, between a pull and a po
     for (const content of ['content 9', 'content 10']) expect(contents).toContain(content)
   }
   expect(bob.events.filter(({ data }) => data['rule'] === 'torn')).toHaveLength(1)
+})
+
+test('torn files that were swapped before the next start are fetched again', async () => {
+  const { ann, bob } = await openPair({})
+  for (let index = 0; index < 80; index++) ann.write(`${index}.txt`, `content ${index}`)
+  await syncInTurn(ann, bob)
+  for (const path of ['7.txt', '8.txt']) {
+    await indexInSeconds(bob, path)
+    tear(bob, path)
+  }
+  bob.move('7.txt', 'aside')
+  bob.move('8.txt', '7.txt')
+  bob.move('aside', '8.txt')
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  for (const replica of [ann, bob])
+    expect([replica.read('7.txt'), replica.read('8.txt')]).toEqual(['content 7', 'content 8'])
+})
+
+test('what a pull had replaced that was torn in its turn is fetched again', async () => {
+  const { ann, bob } = await openPair({})
+  for (const text of ['first', 'second']) {
+    for (let index = 0; index < 80; index++) ann.write(`${index}.txt`, `the ${text} content ${index}`)
+    await syncInTurn(ann, bob)
+    if (text === 'first') await indexInSeconds(bob, '7.txt')
+  }
+  // The new name never reached the disk, and the file that it had replaced was not written out either.
+  const [former] = bob.database.history.ofFile(bob.idOf('7.txt'), { limit: 1 })
+  const seconds = Math.floor((former?.state.mtimeUs ?? 0) / 1_000_000)
+  bob.remove('7.txt')
+  bob.write('7.txt', 'the fir')
+  fs.utimesSync(bob.at('7.txt'), seconds, seconds)
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  for (const replica of [ann, bob]) expect(replica.read('7.txt')).toBe('the second content 7')
+})
+
+test('an edit by a clock that went back is no torn file', async () => {
+  const { ann, bob } = await openPair(eighty)
+  for (let index = 0; index < 80; index++) ann.write(`folder/${index}.txt`, `edited ${index}`)
+  await syncInTurn(ann, bob)
+  bob.write('folder/3.txt', 'mine since')
+  fs.utimesSync(bob.at('folder/3.txt'), 1_500_000_000, 1_500_000_000)
+  await verifyPulled(bob.context, null)
+  await converge(ann, bob)
+  expect(ann.read('folder/3.txt')).toBe('mine since')
 })

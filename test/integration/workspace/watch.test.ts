@@ -132,6 +132,21 @@ describe('native watching', () => {
     expect(changes).toEqual([])
   })
 
+  it('tells of a folder that is empty now, since what was ignored in it is gone', async () => {
+    await start('native', () => {
+      temporary.write('.davitignore', '*.tmp\n')
+      temporary.write('d/a.tmp', '1')
+      temporary.write('d/b.tmp', '1')
+    })
+    await watch.flush()
+    changes.length = 0
+    fs.rmSync(at('d/a.tmp'))
+    expect(await watch.flush()).toBe(true)
+    expect(changes).toEqual([])
+    fs.rmSync(at('d/b.tmp'))
+    await until(() => isCovered('d'))
+  })
+
   it('is not delayed for ever by constant writing', async () => {
     await start('native', undefined, 40)
     await until(() => {
