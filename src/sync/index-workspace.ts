@@ -236,12 +236,13 @@ async function indexUnder(
         unknown.push(entry.path)
         continue
       }
-      let known: LocalFile | null = null
+      const rows: LocalFile[] = []
       for (let row = cursor.peek(); row !== null && row.state.path === entry.path; row = cursor.peek()) {
-        if (row.state.kind === entry.kind && known === null) known = row
-        else gone.push(row)
+        rows.push(row)
         cursor.next()
       }
+      const known = standing(context, entry, rows)
+      for (const row of rows) if (row !== known) gone.push(row)
       if (entry.kind === 'folder') {
         if (known === null || known.absence !== null) folders.push({ entry, old: known })
         else back.push(known)
@@ -269,6 +270,25 @@ async function indexUnder(
     }
   }
   markGone(context, rest, replaced)
+}
+
+/**
+ * Which of the rows of a path stands there. There are several where a pull gave the path of a file to another one in the
+ * moment in which somebody here had renamed or removed the first: that one is to be looked for, and the other one is no
+ * edit of it.
+ */
+function standing(
+  { database }: SyncContext,
+  { path, kind, stamp }: FoundFile | FoundFolder,
+  rows: readonly LocalFile[],
+): LocalFile | null {
+  const alike = rows.filter((row) => row.state.kind === kind)
+  if (alike.length < 2) return alike[0] ?? null
+  const isIt = (row: LocalFile) =>
+    row.stamp?.inode === stamp.inode && row.stamp.birthtimeMs === stamp.birthtimeMs
+  // Saved by renaming since: then over the one that the pull has put there.
+  const committed = database.trees.remoteAt(path)?.id
+  return alike.find(isIt) ?? alike.find(({ id }) => id === committed) ?? alike[0] ?? null
 }
 
 /** In one transaction: a folder can hold thousands of links. */

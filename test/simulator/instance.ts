@@ -125,6 +125,8 @@ export class SimulatedInstance {
   private database: Database
   private readonly indexFile: string
   private readonly listeners = new Set<(change: WorkspaceChange) => void>()
+  /** What the watcher has seen and not told yet. */
+  private readonly seen = new Set<() => void>()
   private readonly world: World
   private readonly server: SimulatedServer
   private readonly trace: Trace
@@ -423,9 +425,11 @@ export class SimulatedInstance {
   touched(paths: readonly FilePath[]): void {
     for (const listener of [...this.listeners]) {
       if (this.chance.happens(this.settings.missedChanges)) continue
-      this.world.after(this.chance.between(20, 400), () => {
-        if (this.listeners.has(listener)) listener({ kind: 'paths', paths })
-      })
+      const tell = () => {
+        if (this.seen.delete(tell) && this.listeners.has(listener)) listener({ kind: 'paths', paths })
+      }
+      this.seen.add(tell)
+      this.world.after(this.chance.between(20, 400), tell)
     }
   }
 
@@ -478,7 +482,12 @@ export class SimulatedInstance {
     return {
       mode: 'native' as const,
       fallback: null,
-      flush: async () => this.settings.missedChanges === 0,
+      // As the port asks for: what changed before the call is told by then, or it is not known whether it is.
+      flush: async () => {
+        if (this.settings.missedChanges > 0) return false
+        for (const tell of [...this.seen]) tell()
+        return true
+      },
       close: async () => {
         this.listeners.delete(told)
       },

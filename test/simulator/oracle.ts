@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Changeset, ChangesetHash } from '../../src/model/changeset.ts'
 import { emptyStorePoint } from '../../src/model/changeset.ts'
+import type { FileId } from '../../src/model/file-state.ts'
 import { changesetName } from '../../src/remote/layout.ts'
 import { hashOfText, isWhole, marksOf } from './contents.ts'
 import type { History } from './history.ts'
@@ -360,12 +361,19 @@ function checkDeleted(
   live: ReadonlyMap<string, string[]>,
   candidates: ReadonlySet<string>,
 ): void {
-  const { history, harm, all } = outcome
+  const { history, harm, all, instances } = outcome
   if (harm.adopted || harm.rolledBack || all.some(({ hasOldState, isGone }) => hasOldState || isGone)) return
   const anew = new Set(all.filter(({ lostState }) => lostState).map(({ name }) => name))
   const rescued = new Set(
     all.flatMap(({ events }) =>
       events.filter(({ type }) => type === 'file.rescued').map(({ data }) => String(data['path'])),
+    ),
+  )
+  const restored = new Set(
+    all.flatMap(({ name, events }) =>
+      events
+        .filter(({ type, data }) => type === 'file.rescued' && data['rule'] === 'R6-edit-wins-restore')
+        .map(({ data }) => `${name} ${data['fileId']}`),
     ),
   )
   for (const [text, places] of live) {
@@ -376,6 +384,10 @@ function checkDeleted(
       ...places.map((place) => place.split(':')[1] as string),
     ]
     if (paths.some((path) => rescued.has(path))) continue
+    // It came back under the name that was committed, and was renamed since: the file is known by its id.
+    const ids = places.flatMap((place) => fileAt(instances, place))
+    const isRestored = (by: string) => ids.some((id) => restored.has(`${by} ${id}`))
+    if (entry.givenUp.every(({ by, how }) => how === 'deleted' && isRestored(by))) continue
     if (entry.givenUp.some(({ isUnseen }) => isUnseen)) continue
     // Of two commits that follow one, the first is seen, counts as lost, and wins after all: its own edits meet it.
     if (harm.forked && candidates.has(entry.hash)) continue
@@ -399,6 +411,13 @@ function checkDeleted(
     const how = entry.givenUp.map(({ by, how, path }) => `${how} by ${by} at ${path}`).join(', ')
     broken('S5', `${describe(text)} was ${how}, and stands again at ${places.join(', ')}`)
   }
+}
+
+/** The id of the file at a place, which names an instance and a path. */
+function fileAt(instances: readonly SimulatedInstance[], place: string): FileId[] {
+  const [name, path] = place.split(':') as [string, string]
+  const row = instances.find((instance) => instance.name === name)?.index.trees.localAt(path)
+  return row === undefined || row === null ? [] : [row.id]
 }
 
 function describe(text: string): string {

@@ -265,6 +265,75 @@ test('a file renamed elsewhere and here in that very moment is one file', async 
   expect(ann.tree()).toEqual({ 'elsewhere/b.txt': 'b', 'theirs.txt': 'a' })
 })
 
+/** Bob does this to his folder before the pull does anything to it. */
+function beforeTheFirstStep(bob: Replica, act: () => void): void {
+  const { workspace } = bob.context
+  const steps = ['move', 'park', 'place'] as const
+  for (const step of steps) {
+    const go = workspace[step].bind(workspace) as (...args: unknown[]) => Promise<never>
+    bob.disk[step] = (...args: unknown[]): Promise<never> => {
+      for (const each of steps) delete bob.disk[each]
+      act()
+      return go(...args)
+    }
+  }
+}
+
+test.each([
+  ['swap', 'renamed'],
+  ['swap', 'removed'],
+  ['chain', 'renamed'],
+  ['chain', 'removed'],
+  ['new', 'renamed'],
+  ['new', 'removed'],
+] as const)(
+  'a pull (%s) gives the name of a file to another one in the moment in which it is %s here: neither passes for the other',
+  async (kind, how) => {
+    for (const name of ['x', 'y'] as const) {
+      const { ann, bob } = await openPair({ x: 'was x', y: 'was y' })
+      const other = name === 'x' ? 'y' : 'x'
+      const there = kind === 'swap' ? other : 'on'
+      ann.move(name, kind === 'swap' ? 'aside' : there)
+      // Seen in one look, something new is an edit of the file that was there.
+      if (kind === 'new') await ann.sync()
+      if (kind === 'new') ann.write(name, 'new')
+      else ann.move(other, name)
+      if (kind === 'swap') ann.move('aside', there)
+      await ann.sync()
+      const wanted: Record<string, string> = identities(ann)
+      if (how === 'removed') delete wanted[there]
+      beforeTheFirstStep(bob, () => (how === 'removed' ? bob.remove(name) : bob.move(name, 'renamed')))
+      await bob.sync()
+      await converge(ann, bob)
+      expect(bob.tree()).toEqual(ann.tree())
+      expect(identities(ann)).toEqual(wanted)
+      expect(identities(bob)).toEqual(wanted)
+      expect(ann.conflicts()).toEqual([])
+    }
+  },
+)
+
+test('what is saved by renaming over a file that a pull has just put there is an edit of that file', async () => {
+  for (const name of ['x', 'y'] as const) {
+    const { ann, bob } = await openPair({ x: 'was x', y: 'was y' })
+    const other = name === 'x' ? 'y' : 'x'
+    ann.move(name, 'on')
+    ann.move(other, name)
+    await ann.sync()
+    const wanted = identities(ann)
+    beforeTheFirstStep(bob, () => bob.move(name, 'renamed'))
+    bob.disk.makeDurable = async () => {
+      delete bob.disk.makeDurable
+      bob.write('saved', 'edited by bob')
+      bob.move('saved', name)
+    }
+    await bob.sync()
+    await converge(ann, bob)
+    expect(ann.tree()).toEqual({ on: `was ${name}`, [name]: 'edited by bob' })
+    expect(identities(ann)).toEqual(wanted)
+  }
+})
+
 test('a folder that is renamed while a pull is about to change a file in it keeps its files, their labels and one name each', async () => {
   const { ann, bob } = await openPair({ 'folder/a.txt': 'a', 'folder/b.txt': 'b' })
   const id = bob.idOf('folder/a.txt')
