@@ -52,7 +52,7 @@ export async function push(
 ): Promise<PushResult> {
   const wishes = planned.flatMap((one) => {
     const wish = wishOf(context, one)
-    return wish === null ? [] : [wish]
+    return wish === null || forgetFilled(context, wish) ? [] : [wish]
   })
   if (wishes.length === 0) return commitNotices(context, run)
   const uploader = new Uploader(context, run)
@@ -444,6 +444,17 @@ function withFreePaths(context: SyncContext, wishes: readonly Wish[]): Wish[] {
     if (kept.length === standing.length) return kept
     standing = kept
   }
+}
+
+/**
+ * A folder that was empty when it was looked at, and to which a pull has brought something since, needs no entry of its
+ * own. Answers whether it was that.
+ */
+function forgetFilled({ database }: SyncContext, { id, isFolder, takes, triple }: Wish): boolean {
+  if (!isFolder || takes === null || liveState(triple) !== null || triple.local === null) return false
+  if (!database.trees.hasBelow('local', takes)) return false
+  database.transaction(() => database.trees.removeLocal(id))
+  return true
 }
 
 /**

@@ -509,3 +509,17 @@ test.each(['file-unreadable', 'file-busy', 'file-changed'] as const)(
     expect(bob.trash()).toEqual([])
   },
 )
+
+test('a folder that was emptied here, and to which a pull brings something, gets no entry of its own', async () => {
+  const { ann, bob } = await openPair({ 'd/z.txt': 'z' })
+  ann.move('d/z.txt', 'd/y.txt')
+  await syncInTurn(ann)
+  // The folder stays behind, empty.
+  bob.move('d/z.txt', 'b.txt')
+  await syncInTurn(bob)
+  expect(bob.tree()).toEqual({ 'd/y.txt': 'z' })
+  expect(bob.database.trees.counts().pending).toBe(0)
+  expect(bob.database.trees.counts().remoteFiles).toBe(1)
+  await converge(ann, bob)
+  await expectQuiet(ann, bob)
+})
