@@ -46,6 +46,6 @@ function textOf(marks: readonly string[]): string {
   return `${marks.map((mark) => [mark, ...filling].join('\n')).join('\n')}\n`
 }
 
-export function hashOfText(text: string): string {
+export function hashOfText(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex')
 }

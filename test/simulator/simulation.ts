@@ -424,7 +424,11 @@ class Simulation {
         break
       case 'duplicateHead': {
         // As a MOVE leaves it that copies: the name of the parent beside the head.
-        const changes = server.names().filter((name) => /^changes\/\d+\/\d{12}-/.test(name))
+        // Nobody renames to the name of a changeset that did not arrive whole.
+        const changes = server
+          .names()
+          .filter((name) => /^changes\/\d+\/\d{12}-/.test(name))
+          .filter((name) => hashOfText(server.read(name) ?? '') === name.split('-').at(-1))
         if (heads.length !== 1 || changes.length === 0) break
         const [head] = heads as [string]
         server.write(`version/${chance.pick(changes).split('/').at(-1)}`, server.read(head) as Uint8Array)
