@@ -13,8 +13,9 @@ import type { FileId, FileState, FileTriple, InstanceId } from '../model/file-st
 import { equalJson } from '../model/json.ts'
 import { candidatesMax } from '../model/limits.ts'
 import { changeConflict } from './change-conflict.ts'
+import { keepFromDeletion } from './keep-from-deletion.ts'
 import { digestAfter, doubledPath } from './state-changes.ts'
-import { keepFromDeletion, noteUnseen } from './unseen-conflicts.ts'
+import { noteUnseen } from './unseen-conflicts.ts'
 
 export interface ApplyOptions {
   readonly instance: InstanceId

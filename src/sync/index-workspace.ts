@@ -12,6 +12,7 @@ import { foldPath, portabilityProblems } from '../reconcile/portable-path.ts'
 import type { HashedFile, ScanBatch, ScanEntry } from '../workspace/workspace.ts'
 import { clearScanProblems } from './clear-problems.ts'
 import { breathe, type SyncContext } from './context.ts'
+import { keepFromDeletion } from './keep-from-deletion.ts'
 import { requireRoot } from './require-root.ts'
 import type { RunState } from './run-state.ts'
 
@@ -552,19 +553,38 @@ async function settle(context: SyncContext, run: RunState, replaced: readonly Re
     }
   })
   const left = appeared.filter((row) => !takenPaths.has(row.state.path))
+  let strangers = 0
   await inBlocks(context, left, (row) => {
     const known = madeAnew(context, row)
-    if (known === null) return trees.setPresence(row.id, 'settled')
+    if (known === null) {
+      if (row.state.kind === 'file') strangers += 1
+      return trees.setPresence(row.id, 'settled')
+    }
     trees.removeLocal(row.id)
     trees.putLocal(known, 'settled')
   })
   const missing = vanished.filter((row) => !movedIds.has(row.id))
   await inBlocks(context, missing, (row) => {
-    if (!isUntold(run, row)) return trees.removeLocal(row.id)
+    if (!isUntold(run, row)) return removeMissing(context, row, { strangers })
     // Called deleted, it would be so everywhere, and a new file without its metadata once it can be read.
     trees.setPresence(row.id, 'settled')
     lookAtBoth(run, row)
   })
+}
+
+/**
+ * Deleting a file in conflict decides the conflict. One that was saved by renaming and renamed, between two looks, shows
+ * nothing but its absence and a new file: that is taken for no decision.
+ */
+function removeMissing(
+  { database, emitAll }: SyncContext,
+  { id, state: { path } }: LocalFile,
+  { strangers }: { readonly strangers: number },
+): void {
+  database.trees.removeLocal(id)
+  const isInConflict = database.conflicts.ofFile(id).some(({ aspect }) => aspect === 'content')
+  if (strangers > 0 && isInConflict)
+    emitAll(keepFromDeletion(database, { fileId: id, path }, 'perhaps-renamed'))
 }
 
 /** Whether it was renamed to where its content could not be told. */

@@ -4,10 +4,10 @@
  * looked up as soon as the conflict is known, and until then a deletion gives way.
  */
 import type { Database } from '../database/database.ts'
-import type { EventDraft } from '../model/event.ts'
 import type { FileId, FilePath } from '../model/file-state.ts'
 import type { SyncContext } from './context.ts'
 import { indexWorkspace } from './index-workspace.ts'
+import { keepFromDeletion } from './keep-from-deletion.ts'
 import type { RunState } from './run-state.ts'
 
 const unseenKey = 'sync.unseenConflicts'
@@ -44,19 +44,6 @@ export async function lookAtUnseen(context: SyncContext, run: RunState): Promise
     // Whether those are there is told once they can be looked at; a scan may find them missing then.
     database.settings.set(unseenKey, untold.length > 0 ? untold : null)
   })
-}
-
-/** The edits win over a deletion that was made before this instance knew of their conflict: the file is restored. */
-export function keepFromDeletion(
-  database: Database,
-  { fileId, path }: { readonly fileId: FileId; readonly path: FilePath },
-): EventDraft[] {
-  const { local, synced } = database.trees.triple(fileId)
-  if (local !== null || synced === null) return []
-  database.trees.putSynced(fileId, null)
-  const detail =
-    'Deleted here while it came to be in conflict elsewhere; the edits win and the file is restored.'
-  return [{ type: 'file.rescued', data: { fileId, path, rule: 'R6-edit-wins-restore', detail } }]
 }
 
 function unseen(database: Database): FileId[] {

@@ -335,3 +335,19 @@ test('a content that was pulled beside a conflict of labels is no edit when the 
   expect(bob.conflicts().map(({ aspect }) => aspect)).toEqual(['metadata.title'])
   for (const replica of [ann, bob]) expect(replica.read('a.txt')).toBe('three')
 })
+
+test('a file in conflict that is saved by renaming and renamed between two looks decides nothing', async () => {
+  const { ann, bob } = await openPair({ 'a.txt': 'base' })
+  ann.write('a.txt', 'by ann')
+  bob.write('a.txt', 'by bob')
+  await syncInTurn(ann, bob, ann)
+  bob.write('.a.txt.swp', 'by bob, again')
+  bob.move('.a.txt.swp', 'a.txt')
+  bob.move('a.txt', 'b.txt')
+  await syncInTurn(bob, ann)
+  for (const replica of [ann, bob]) {
+    expect(replica.tree()['b.txt']).toBe('by bob, again')
+    expect(replica.tree()['a.txt']).toBe('by ann')
+  }
+  expect(bob.told('file.rescued')).toMatchObject([{ path: 'a.txt', rule: 'R6-edit-wins-restore' }])
+})
