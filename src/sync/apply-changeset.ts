@@ -6,7 +6,7 @@ import type { Database } from '../database/database.ts'
 import type { Before, Changeset, Operation } from '../model/changeset.ts'
 import { equalStates, sameContent } from '../model/compare-states.ts'
 import type { Candidate, Conflict } from '../model/conflict.ts'
-import { fieldValue } from '../model/dirtiness.ts'
+import { fieldValue, liveState } from '../model/dirtiness.ts'
 import { DavitError } from '../model/errors.ts'
 import type { EventDraft } from '../model/event.ts'
 import type { FileId, FileState, FileTriple, InstanceId } from '../model/file-state.ts'
@@ -175,9 +175,10 @@ function applyOperation(
         database.conflicts.put(conflict)
       }
       // This instance's side stands in the conflict now: the committed state is what it starts from, and the
-      // difference waits (see dirtiness).
-      if (options.own && operation.add.some((side) => side.instance === options.instance)) {
-        const remote = trees.triple(operation.fileId).remote
+      // difference waits (see dirtiness). Where the file went while a first attempt was open, nobody knew of it here.
+      const { local, synced, remote } = trees.triple(operation.fileId)
+      const isKnown = local !== null || (open !== null && synced !== null)
+      if (options.own && isKnown && operation.add.some((side) => side.instance === options.instance)) {
         if (remote !== null && remote.deletedVersion === null) trees.putSynced(operation.fileId, remote.state)
       } else if (operation.add.length > 0) events.push(...keepFromDeletion(database, operation))
       events.push({
@@ -237,7 +238,10 @@ function keepHistory(database: Database, triple: FileTriple, after: FileState | 
 function moveSyncedUp(database: Database, triple: FileTriple, after: FileState, own: boolean): void {
   const { trees } = database
   if (own) {
-    trees.putSynced(triple.id, after)
+    // ORDER: an attempt may be settled long after it was made. What is to be fetched again by now (a power cut tore it,
+    // a rule that ignored it is gone) is here no more: taken for agreed on, it would count as deleted.
+    const isAwaited = triple.local === null && triple.synced === null && liveState(triple) !== null
+    if (!isAwaited) trees.putSynced(triple.id, after)
     return
   }
   if (triple.local !== null && triple.local.absence === null) {

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { expect, test } from 'vitest'
 import type { FileId, FilePath } from '../../../src/model/file-state.ts'
 import { verifyPulled } from '../../../src/sync/verify-pulled.ts'
-import { converge, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
+import { converge, cut, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
 
 const eighty = Object.fromEntries(
   Array.from({ length: 80 }, (_, index) => [`folder/${index}.txt`, `content ${index}`]),
@@ -245,4 +245,44 @@ test('an edit by a clock that went back is no torn file', async () => {
   await verifyPulled(bob.context, null)
   await converge(ann, bob)
   expect(ann.read('folder/3.txt')).toBe('mine since')
+})
+
+/** A run whose commit is carried out, and never answered: its attempt stays open. */
+async function syncUnanswered(replica: Replica): Promise<void> {
+  replica.network = async (request, send) => {
+    const response = await send(request)
+    if (request.method !== 'MOVE') return response
+    replica.network = async () => {
+      throw cut()
+    }
+    throw cut()
+  }
+  expect(await replica.sync()).toMatchObject({ outcome: 'unreachable' })
+  replica.network = (request, send) => send(request)
+  expect(replica.database.chain.attempts()).toHaveLength(1)
+}
+
+test('what a power cut tore while a commit of its labels was open is fetched again, and deleted nowhere', async () => {
+  const { ann, bob } = await openPair({})
+  for (let index = 0; index < 80; index++) ann.write(`${index}.txt`, `content ${index}`)
+  await syncInTurn(ann, bob)
+  bob.setMetadata('7.txt', { title: 'by bob' })
+  // Of this one the two disagree: bob's side goes into a conflict.
+  ann.setMetadata('8.txt', { title: 'by ann' })
+  bob.setMetadata('8.txt', { title: 'by bob' })
+  await syncInTurn(ann)
+  await syncUnanswered(bob)
+  for (const path of ['7.txt', '8.txt']) {
+    await indexInSeconds(bob, path)
+    tear(bob, path)
+  }
+  await bob.restart()
+  await verifyPulled(bob.context, null)
+  await converge(bob, ann)
+  for (const replica of [ann, bob]) {
+    expect(replica.read('7.txt')).toBe('content 7')
+    expect(replica.metadata('7.txt')).toEqual({ title: 'by bob' })
+    expect(replica.read('8.txt')).toBe('content 8')
+  }
+  expect(ann.told('file.deleted')).toEqual([])
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { converge, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
+import { converge, cut, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
 
 test('a deletion on disk that no scan had seen when its conflict came in does not take away the side that nobody saw', async () => {
   for (const kind of ['create', 'edit'] as const) {
@@ -40,6 +40,30 @@ test('a deletion that no scan had seen does not take away an edit of the other s
   await converge(ann, bob)
   for (const replica of [ann, bob]) expect(replica.read('z')).toBe('by ann, again')
   expect(bob.told('file.rescued')).toMatchObject([{ path: 'z', rule: 'R6-edit-wins-restore' }])
+})
+
+test('a deletion while the commit that opens the conflict is in doubt does not take away the side that nobody saw', async () => {
+  for (const kind of ['create', 'edit'] as const) {
+    const { ann, bob } = await openPair(kind === 'edit' ? { z: 'base' } : { other: 'o' })
+    ann.write('z', 'by ann')
+    bob.write('z', 'by bob')
+    await syncInTurn(ann)
+    bob.network = async (request, send) => {
+      const response = await send(request)
+      if (request.method !== 'MOVE' || !request.name.startsWith('version/')) return response
+      bob.network = async () => {
+        throw cut()
+      }
+      throw cut()
+    }
+    expect((await bob.sync()).outcome, kind).toBe('unreachable')
+    bob.network = (request, send) => send(request)
+    expect(bob.conflicts(), kind).toEqual([])
+    bob.remove('z')
+    await converge(bob, ann)
+    expect(ann.read('z'), kind).toBe('by ann')
+    expect(bob.read('z'), kind).toBe('by ann')
+  }
 })
 
 /** Carried out between Bob's look at his files and his hearing of a new side of the conflict. */
