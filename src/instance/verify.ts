@@ -101,6 +101,8 @@ class Verification {
           continue
         }
         seen.add(entry.path)
+        // With an entry of its own or without: what is ignored in it decides nothing.
+        if (entry.kind === 'folder' && entry.holdsIgnored === true) continue
         this.files += 1
         const row = database.trees.localAt(entry.path)
         if (row === null || row.absence !== null) {

@@ -245,8 +245,10 @@ async function indexUnder(
       const known = standing(context, entry, rows)
       for (const row of rows) if (row !== known) gone.push(row)
       if (entry.kind === 'folder') {
-        if (known === null || known.absence !== null) folders.push({ entry, old: known })
-        else back.push(known)
+        if (known !== null && known.absence === null) back.push(known)
+        // Here it would be there again after each deletion elsewhere: what is ignored keeps the folder on the disk.
+        else if (entry.holdsIgnored === true) gone.push(...(known === null ? [] : [known]))
+        else folders.push({ entry, old: known })
       } else if (known !== null && isSameOnDisk(known, entry)) {
         back.push(known)
       } else {

@@ -84,6 +84,8 @@ export async function openPolledChanges(options: {
 /** A folder's too has its times: one that was removed and made again between two walks was perhaps seen missing. */
 function signatureOf(entry: ScanEntry): string {
   if (entry.kind === 'unknown') return entry.kind
+  // What is ignored comes and goes in it.
+  if (entry.kind === 'folder' && entry.holdsIgnored === true) return 'folder with what is ignored'
   const { size, mtimeMs, ctimeMs, inode } = entry.stamp
   return `${entry.kind} ${size} ${mtimeMs} ${ctimeMs} ${inode}`
 }

@@ -198,9 +198,11 @@ class Walker {
       return
     }
     const holdsSomething = listing.value.some((item) => item.kind !== 'leaf' || item.type === 'file')
-    if (ignored.count > 0 || holdsSomething) return
+    if (holdsSomething) return
     const stats = this.lstat(target)
-    if (stats?.isDirectory()) this.entries.push({ kind: 'folder', path: target, stamp: stampOf(stats) })
+    if (stats?.isDirectory() !== true) return
+    const entry = { kind: 'folder', path: target, stamp: stampOf(stats) } as const
+    this.entries.push(ignored.count > 0 ? { ...entry, holdsIgnored: true } : entry)
   }
 
   /** What of a folder's listing is to be visited, in order. */

@@ -18,8 +18,16 @@ export type ScanEntry =
       readonly executable: boolean
       readonly mtimeUs: number
     }
-  /** A folder that holds nothing replicated and nothing ignored: empty, or only with skipped links. */
-  | { readonly kind: 'folder'; readonly path: FilePath; readonly stamp: DiskStamp }
+  /**
+   * A folder that holds nothing replicated: empty, or only with skipped links; or, with `holdsIgnored`, with something
+   * that is ignored, which makes no entry of it and ends none.
+   */
+  | {
+      readonly kind: 'folder'
+      readonly path: FilePath
+      readonly stamp: DiskStamp
+      readonly holdsIgnored?: true
+    }
   /**
    * Could not be read, or is a link, which is not followed: whatever the index knows at and below this path stays
    * unknown in this run.

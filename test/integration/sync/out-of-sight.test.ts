@@ -1,5 +1,7 @@
 /** Files whose name elsewhere is ignored here, or cannot be written here. */
+import fs from 'node:fs'
 import { expect, test } from 'vitest'
+import { verify } from '../../../src/instance/verify.ts'
 import { expectQuiet, expectWell, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
 
 /** Every file but the one with the rule. */
@@ -105,4 +107,25 @@ test('a file that cannot follow to its new name makes room for the one that has 
   expect(bob.trash()).toEqual(['a'])
   await syncInTurn(ann)
   expect(ann.tree()).toEqual({ 'a.txt': 'another', 'a?.txt': 'a' })
+})
+
+test('an empty folder stays one when something comes into it that is ignored', async () => {
+  const { ann, bob } = await openPair({ '.davitignore': '*.tmp\n' })
+  fs.mkdirSync(ann.at('d'))
+  await syncInTurn(ann, bob)
+  fs.writeFileSync(bob.at('d/a.tmp'), 'a')
+  for (const full of [false, true]) {
+    expectWell(await bob.sync({ full }))
+    await syncInTurn(ann)
+    expect(fs.existsSync(ann.at('d'))).toBe(true)
+  }
+  expect((await verify(bob.context, {})).discrepancies).toEqual([])
+  // Deleted elsewhere it goes for good, whatever is ignored in it here.
+  fs.rmdirSync(ann.at('d'))
+  await syncInTurn(ann, bob)
+  expectWell(await bob.sync({ full: true }))
+  await syncInTurn(ann)
+  expect(fs.existsSync(ann.at('d'))).toBe(false)
+  expect(fs.readFileSync(bob.at('d/a.tmp'), 'utf8')).toBe('a')
+  await expectQuiet(ann, bob)
 })

@@ -376,7 +376,7 @@ describe('a file system inside the workspace', () => {
 it('a temporary file beside its target is left out and reported', async () => {
   temporary.write('d/.davit-tmp-aside-1', 'precious')
   const { entries, problems } = await scanAll(temporary.workspace)
-  expect(entries).toEqual([])
+  expect(entries).toMatchObject([{ kind: 'folder', path: 'd', holdsIgnored: true }])
   expect(problems).toEqual([{ path: 'd/.davit-tmp-aside-1', code: 'leftover' }])
 })
 

@@ -90,14 +90,21 @@ describe('scan', () => {
     expect(problems).toEqual([{ path: '\uFFFDa', code: 'name-not-utf8' }])
   })
 
-  it('leaves ignored things out, and with them the folders that hold nothing else', async () => {
+  it('leaves ignored things out, and says which folders hold nothing else', async () => {
     temporary.write('.davitignore', '# comment\nsecret\n!keep.bak\n')
     for (const file of ['a.bak', 'keep.bak', 'cache/x', 'd/cache/y', 'e/secret/z', 'e/f', 'g/h.bak'])
       temporary.write(file, '1')
     const { entries } = await scanAll(temporary.workspace)
-    expect(entries.map(({ kind, path }) => `${kind} ${path}`)).toEqual([
+    expect(
+      entries.map((entry) => {
+        const holds = entry.kind === 'folder' && entry.holdsIgnored === true ? ' with what is ignored' : ''
+        return `${entry.kind} ${entry.path}${holds}`
+      }),
+    ).toEqual([
       'file .davitignore',
+      'folder d with what is ignored',
       'file e/f',
+      'folder g with what is ignored',
       'file keep.bak',
     ])
     expect(temporary.workspace.isIgnored('e/secret/z')).toBe(true)
