@@ -343,14 +343,21 @@ class Applier {
       await workspace.removeFolder(path)
       return
     }
-    const isAsDecided = stamp !== null && (await this.isAsDecided(id, path))
-    const result = isAsDecided ? await workspace.remove(path, { expected: stamp, old: 'trash' }) : null
-    if (result?.kind !== 'done') {
-      database.transaction(() => {
-        database.trees.putLocal(local)
-        database.trees.putSynced(id, synced)
-      })
-      return this.lookAgain(id, path)
+    let isGone = false
+    try {
+      const isAsDecided = stamp !== null && (await this.isAsDecided(id, path))
+      isGone =
+        isAsDecided && (await workspace.remove(path, { expected: stamp, old: 'trash' })).kind === 'done'
+    } finally {
+      if (!isGone)
+        database.transaction(() => {
+          database.trees.putLocal(local)
+          database.trees.putSynced(id, synced)
+        })
+    }
+    if (!isGone) {
+      this.lookAgain(id, path)
+      return
     }
     this.stamps.delete(id)
     this.state.deletedHere += 1

@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import { expect, test } from 'vitest'
 import { verify } from '../../../src/instance/verify.ts'
+import { DavitError } from '../../../src/model/errors.ts'
 import { expectQuiet, expectWell, openPair, type Replica, syncInTurn } from '../../support/replica.ts'
 
 /** Every file but the one with the rule. */
@@ -128,4 +129,21 @@ test('an empty folder stays one when something comes into it that is ignored', a
   expect(fs.existsSync(ann.at('d'))).toBe(false)
   expect(fs.readFileSync(bob.at('d/a.tmp'), 'utf8')).toBe('a')
   await expectQuiet(ann, bob)
+})
+
+test('a file that is to leave, and whose removal fails, is known as it was and leaves later', async () => {
+  const { ann, bob } = await openWithRule({ 'a.txt': 'a' })
+  ann.move('a.txt', 'scratch/a.txt')
+  await syncInTurn(ann)
+  const remove = bob.context.workspace.remove.bind(bob.context.workspace)
+  bob.disk.remove = async () => {
+    throw new DavitError('disk-full', 'no room in the trash', { action: 'retry' })
+  }
+  await bob.sync()
+  expect(inSight(bob)).toEqual({ 'a.txt': 'a' })
+  bob.disk.remove = remove
+  await syncInTurn(bob, ann)
+  expect(inSight(bob)).toEqual({})
+  expect(bob.trash()).toEqual(['a'])
+  expect(ann.tree()).toEqual({ 'scratch/a.txt': 'a' })
 })
